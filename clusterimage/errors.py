@@ -1,0 +1,76 @@
+"""The errors that a user can cause or mend.
+
+    ClusterImageError            what is wrong, where, and what to do next
+     +- ConfigError              versions.toml, a lock, a variable, a Kubefile
+     +- FetchError               a server did not give what was asked for (knows whether trying again can help)
+     +- DigestMismatch           bytes differ from their pin
+     +- CollisionError           two owners of one path
+
+Anything else that escapes is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class ClusterImageError(Exception):
+    """Say what is wrong and where (`problem`), and what to do next (`hint`): one line each."""
+
+    def __init__(self, problem: str, *, hint: str = "") -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.problem}\n  hint: {self.hint}" if self.hint else self.problem
+
+
+class ConfigError(ClusterImageError):
+    """Something that the user wrote is not valid."""
+
+
+class FetchError(ClusterImageError):
+    """A server did not give what was asked for; `retryable` says whether the same request may succeed later.
+
+    `wait` is how many seconds the server asks to leave it alone, `status` its HTTP status where there is one.
+    """
+
+    def __init__(
+        self, problem: str, *, hint: str = "", retryable: bool = False, wait: float = 0.0, status: int = 0
+    ) -> None:
+        super().__init__(problem, hint=hint)
+        self.retryable = retryable
+        self.wait = wait
+        self.status = status
+
+
+class DigestMismatch(ClusterImageError):
+    """The bytes of `source` are not the pinned ones; they were thrown away."""
+
+    def __init__(self, source: str, *, expected: str, actual: str) -> None:
+        hint = "the upstream changed or lies: compare with its release page, then `doit lock` if the change is meant"
+        super().__init__(f"{source}: expected {expected}, got {actual}", hint=hint)
+
+
+class CollisionError(ClusterImageError):
+    """Two parts bring different content for one path."""
+
+    def __init__(self, path: str, first: str, second: str) -> None:
+        super().__init__(f"{path}: both {first} and {second} bring it, with different content", hint="drop one of them")
+
+
+def from_os_error(error: OSError) -> ClusterImageError | None:
+    """Return the user error that `error` stands for (full disk, read-only place, no permission), or None for a bug."""
+    import errno
+
+    hints = {
+        errno.ENOSPC: "free some space, or build elsewhere; finished downloads are kept",
+        errno.EDQUOT: "free some space in your quota; finished downloads are kept",
+        errno.EROFS: "build in a writable directory",
+        errno.EACCES: "check the owner and mode of that path",
+        errno.EPERM: "check the owner and mode of that path",
+        errno.EFBIG: "the file system or a limit (ulimit -f) does not allow a file of that size",
+    }
+    if error.errno not in hints:
+        return None
+    where = error.filename2 or error.filename or "writing"
+    return ClusterImageError(f"{where}: {(error.strerror or str(error)).lower()}", hint=hints[error.errno])

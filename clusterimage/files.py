@@ -1,0 +1,85 @@
+"""The only place that writes: files and trees that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+_counter = iter(range(1 << 62))
+
+
+def beside(dest: Path) -> Path:
+    """Return a name in the directory of `dest` that no other task, thread or process uses."""
+    dest.parent.mkdir(parents=True, exist_ok=True)
+    return dest.with_name(f".{dest.name}.{os.getpid()}.{next(_counter)}.tmp")
+
+
+@contextmanager
+def atomic(dest: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `dest` when the block ends well: temp beside, fsync, rename."""
+    temporary = beside(dest)
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.chmod(mode)
+        temporary.replace(dest)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(dest: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Put `data` at `dest` in one step."""
+    with atomic(dest, mode=mode) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def atomic_tree(dest: Path) -> Iterator[Path]:
+    """Make a directory that takes the place of the tree `dest` when the block ends well; its old content goes."""
+    temporary = beside(dest)
+    temporary.mkdir()
+    try:
+        yield temporary
+        remove(dest)
+        temporary.rename(dest)
+    finally:
+        remove(temporary)
+
+
+def link_or_copy(source: Path, dest: Path) -> None:
+    """Give the file `source` a second name `dest`, by hard link where the file system allows it, else by copy."""
+    try:
+        os.link(source, dest)
+    except OSError as error:
+        if isinstance(error, FileExistsError | FileNotFoundError):
+            raise
+        copy(source, dest)
+
+
+def copy(source: Path, dest: Path) -> None:
+    """Copy the file `source`, or the link that it is, with its mode."""
+    shutil.copyfile(source, dest, follow_symlinks=False)
+    shutil.copymode(source, dest, follow_symlinks=False)
+
+
+def remove(path: Path) -> None:
+    """Remove the file or tree at `path` if there is one; links are removed, never followed."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    elif path.is_dir():
+        shutil.rmtree(path)
+
+
+def walk(root: Path) -> list[Path]:
+    """Return every file and link below `root`, sorted by path; directories are not among them."""
+    found = []
+    for directory, names, files in os.walk(root):
+        links = [name for name in names if Path(directory, name).is_symlink()]
+        found += [Path(directory, name) for name in (*files, *links)]
+    return sorted(found)

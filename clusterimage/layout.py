@@ -1,0 +1,91 @@
+"""Where everything lies: path arithmetic from one root, and nothing else.
+
+locks/<version>.toml                        pins; a mirror of other bytes has its own below locks/<mirror>/
+_build/cache/{sha256,partial}/<hex>         downloads and blobs
+      /trees/<name>/ <name>.manifest        extract
+      /rendered/<image>/ <image>.manifest   render-templates
+      /context/<image>/ <image>.manifest    merge-rootfs
+      /images/<image>.manifest              pull-images
+      /registry/<set>/ <set>.manifest       save-registry
+      /loadable/<image>.tar.gz              save-registry, of the image that the node loads by hand
+      /layers/<key>.tar.gz <key>.json       package
+      /log/<step>/<name>.log                what every task did
+      /state.sqlite .lock                   what doit remembers
+dist/<image>/                               the cluster image: OCI layout and SHA256SUMS
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage.manifest import SUFFIX
+from clusterimage.spec import EMBEDDED, Mirror
+from clusterimage.store import Store
+from clusterimage.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """All paths below `root`; a mirror that serves other bytes than upstream has a world of its own."""
+
+    root: Path
+    mirror: Mirror
+
+    def _own(self, place: str) -> Path:
+        return self.root / place / self.mirror.name if self.mirror.own_bytes else self.root / place
+
+    @property
+    def build(self) -> Path:
+        """What can be made again at any time."""
+        return self._own("_build")
+
+    @property
+    def dist(self) -> Path:
+        """What is shipped."""
+        return self._own("dist")
+
+    @property
+    def context(self) -> Path:
+        """The user's content of the image."""
+        return self.root / "context"
+
+    @property
+    def store(self) -> Store:
+        """The content store."""
+        return Store(self.build / "cache")
+
+    @property
+    def layers(self) -> Path:
+        """The cache of layers."""
+        return self.build / "layers"
+
+    @property
+    def state(self) -> Path:
+        """The database of what is up to date."""
+        return self.build / "state.sqlite"
+
+    def lock(self, kubernetes: Version) -> Path:
+        """Return the lock of a version; the stand-ins' lock is no source file."""
+        locks = self.build / "locks" if self.mirror.name == EMBEDDED else self._own("locks")
+        return locks / f"{kubernetes}.toml"
+
+    def tree(self, step: str, name: str) -> Path:
+        """Return the tree that `step` makes of that name."""
+        return self.build / step / name
+
+    def listing(self, step: str, name: str) -> Path:
+        """Return the manifest that stands for that tree."""
+        return self.build / step / f"{name}{SUFFIX}"
+
+    def loadable(self, name: str) -> Path:
+        """Return the docker-archive of an image."""
+        return self.build / "loadable" / f"{name}.tar.gz"
+
+    def log(self, task: str) -> Path:
+        """Return the log file of the task `step:name`."""
+        return self.build / "log" / f"{task.replace(':', '/', 1)}.log"
+
+    def package(self, name: str) -> Path:
+        """Return the layout of a cluster image."""
+        return self.dist / name

@@ -1,0 +1,242 @@
+"""How the build reaches upstreams: mirrors, connections, credentials, and what a failed request means.
+
+A Network shapes where bytes come from, never what they are: it is no part of a task's fingerprint.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from clusterimage import credentials
+from clusterimage.credentials import Credentials
+from clusterimage.digest import CHUNK
+from clusterimage.errors import ClusterImageError, FetchError
+from clusterimage.oci.reference import DOCKER_HUB
+from clusterimage.spec import EMBEDDED, Mirror
+
+if TYPE_CHECKING:
+    import requests
+
+Opener = Callable[[int], "AbstractContextManager[requests.Response]"]
+AGENT = "clusterimage"
+_ONLINE = "build once without offline=yes"
+_RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
+_HINTS = {
+    401: "log in to that host (`docker login`, or a netrc file for plain files)",
+    403: "log in with an account that may read it (`docker login`)",
+    404: "check the version, or ask another mirror",
+    429: "wait, log in for a higher limit, or use mirror=",
+}
+
+
+def _nothing(_: int) -> None:
+    """Hear of moved bytes and do nothing."""
+
+
+@dataclass
+class Network:
+    """Where bytes come from. `moved` hears the size of every chunk received; `timeout` is in seconds, of silence."""
+
+    mirror: Mirror = field(default_factory=lambda: Mirror("none"))
+    sources: Mapping[str, str] = field(default_factory=dict)
+    docker_config: Path | None = None
+    offline: bool = False
+    timeout: float = 60.0
+    attempts: int = 6
+    moved: Callable[[int], None] = _nothing
+
+    def __post_init__(self) -> None:
+        self._local = threading.local()
+        self._tokens: dict[tuple[str, str], str] = {}
+
+    # ------------------------------------------------------------------ where
+
+    def file_url(self, url: str) -> str:
+        """Return where the file that is published at `url` is fetched from."""
+        for prefix, base in self.mirror.files:
+            if prefix and url.startswith(prefix):
+                return base + url.removeprefix(prefix)
+        for prefix, base in self.mirror.files:
+            if not prefix:
+                return f"{base.rstrip('/')}/{url.partition('://')[2]}"
+        return url
+
+    def repository_url(self, host: str, repository: str) -> str:
+        """Return the distribution API's address of a repository, mirrors applied: https://HOST/v2/REPOSITORY."""
+        place = dict(self.mirror.registries)
+        target = place.get(host) or place.get("*", "").replace("{host}", host) or self.sources.get(host, host)
+        real, _, prefix = target.partition("/")
+        if real == DOCKER_HUB:
+            real = "registry-1.docker.io"
+        scheme = "http" if real in self.mirror.plain_http else "https"
+        return f"{scheme}://{real}/v2/{f'{prefix}/' if prefix else ''}{repository}"
+
+    # --------------------------------------------------------------- requests
+
+    def opener(self, url: str, headers: Mapping[str, str] | None = None) -> Opener:
+        """Return a function that asks for `url` from an offset on, as a download that goes on needs it."""
+
+        def ask(offset: int) -> AbstractContextManager[requests.Response]:
+            return self.open(url, headers={**(headers or {}), **({"Range": f"bytes={offset}-"} if offset else {})})
+
+        return ask
+
+    @contextmanager
+    def open(
+        self, url: str, *, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> Iterator[requests.Response]:
+        """Send a request and yield its response, not yet read; every failure is a FetchError that names the URL."""
+        import requests
+        from urllib3.exceptions import HTTPError
+
+        if self.offline:
+            raise ClusterImageError(f"{redact(url)}: offline=yes, and it is not in the cache", hint=_ONLINE)
+        try:
+            with self._send(method, url, dict(headers or {})) as response:
+                if response.status_code not in (200, 206):
+                    raise _refused(url, response)
+                yield response
+        except (requests.RequestException, HTTPError) as error:
+            hint = "check the network, a proxy, or mirror="
+            raise FetchError(f"{redact(url)}: {_reason(error)}", hint=hint, retryable=_passing(error)) from error
+
+    def _send(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
+        """Send once; answer a registry's challenge once."""
+        authorization = self._tokens.get(_scope(url), "")
+        response = self._request(method, url, headers, authorization)
+        challenge = response.headers.get("WWW-Authenticate", "")
+        if response.status_code != 401 or "/v2/" not in url or not challenge:
+            return response
+        response.close()
+        token = self._answer(url, challenge)
+        if not token or token == authorization:
+            return response
+        self._tokens[_scope(url)] = token
+        return self._request(method, url, headers, token)
+
+    def _request(self, method: str, url: str, headers: dict[str, str], authorization: str = "") -> requests.Response:
+        session = self._session()
+        # A registry is told what Docker's configuration says; only for plain files requests may ask a netrc file.
+        login = _Authorization(authorization) if "/v2/" in url else None
+        patience = (min(self.timeout, 15.0), self.timeout)
+        response = session.request(method, url, headers=headers, stream=True, timeout=patience, auth=login)
+        if url.startswith("https:") and not response.url.startswith("https:"):
+            response.close()
+            target = redact(response.url)
+            raise FetchError(f"{redact(url)}: redirected to plain http at {target}", hint="use another mirror")
+        return response
+
+    def _session(self) -> requests.Session:
+        import requests
+
+        if not hasattr(self._local, "session"):
+            self._local.session = requests.Session()
+            # The embedded upstream is on loopback, where a proxy of the user's environment has no business.
+            self._local.session.trust_env = self.mirror.name != EMBEDDED
+            self._local.session.headers["User-Agent"] = AGENT
+            # What is pinned are the bytes as they lie on the server: no encoding on the way.
+            self._local.session.headers["Accept-Encoding"] = "identity"
+            if self.mirror.ca:
+                self._local.session.verify = self.mirror.ca
+        session: requests.Session = self._local.session
+        return session
+
+    def _answer(self, url: str, challenge: str) -> str:
+        """Return the Authorization header that a registry's challenge asks for, or "" without credentials."""
+        kind, _, rest = challenge.partition(" ")
+        login = credentials.find(self.docker_config, _account(url))
+        if kind.lower() == "basic":
+            return _basic(login) if login else ""
+        from requests.utils import parse_dict_header
+
+        values = parse_dict_header(rest)  # type: ignore[no-untyped-call]
+        realm = values.get("realm", "")
+        if url.startswith("https:") and not realm.startswith("https:"):
+            raise FetchError(f"{redact(url)}: asks for a login over plain http at {redact(realm)}")
+        query = {key: values[key] for key in ("service", "scope") if key in values}
+        basic = _Authorization(_basic(login) if login else "")
+        with self._session().get(realm, params=query, auth=basic, timeout=self.timeout) as response:
+            if response.status_code != 200:
+                raise _refused(realm, response)
+            body = response.json()
+        return f"Bearer {body.get('token') or body.get('access_token', '')}"
+
+
+class _Authorization:
+    """Sets the header of that name, or none: whoever says so keeps requests from looking for a netrc file."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self.value:
+            request.headers["Authorization"] = self.value
+        return request
+
+
+def chunks(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body of `response` as it comes, in pieces of at most a mebibyte: what has come can be kept at once."""
+    while piece := response.raw.read1(CHUNK, decode_content=False):
+        yield piece
+
+
+def redact(url: str) -> str:
+    """Return `url` without credentials and query, both of which may be secrets."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _refused(url: str, response: requests.Response) -> FetchError:
+    code = response.status_code
+    wait = response.headers.get("Retry-After", "")
+    return FetchError(
+        f"{redact(url)}: {code} {response.reason}",
+        hint=_HINTS.get(code, "try again later, or use mirror="),
+        retryable=code in _RETRYABLE,
+        wait=min(float(wait), 60.0) if wait.isdigit() else 0.0,
+        status=code,
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause of a requests error, on one line."""
+    text = str(error)
+    for inner in (error.__cause__, error.__context__, *error.args):
+        reason = getattr(inner, "reason", None) or inner
+        if isinstance(reason, BaseException) and str(reason):
+            text = str(reason)
+            break
+    return " ".join(text.split(": ", 1)[-1].split()) if text.startswith("<") else " ".join(text.split())
+
+
+def _passing(error: Exception) -> bool:
+    """Tell whether the same request may succeed later: not for a certificate or a URL that is wrong."""
+    from requests.exceptions import InvalidSchema, InvalidURL, SSLError
+
+    return not isinstance(error, SSLError | InvalidURL | InvalidSchema)
+
+
+def _scope(url: str) -> tuple[str, str]:
+    """Return host and repository of a distribution API address: what a token is good for."""
+    parts = urlsplit(url)
+    repository = parts.path.removeprefix("/v2/")
+    for verb in ("/manifests/", "/blobs/", "/tags/"):
+        repository = repository.rpartition(verb)[0] or repository
+    return parts.netloc, repository
+
+
+def _account(url: str) -> str:
+    host = urlsplit(url).netloc
+    return DOCKER_HUB if host == "registry-1.docker.io" else host
+
+
+def _basic(login: Credentials) -> str:
+    import base64
+
+    return "Basic " + base64.b64encode(f"{login.user}:{login.password}".encode()).decode()

@@ -1,0 +1,70 @@
+"""Image references: HOST/REPOSITORY:TAG@DIGEST (https://github.com/distribution/reference)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from clusterimage.digest import Digest
+from clusterimage.errors import ConfigError
+
+DOCKER_HUB = "docker.io"
+_HOST = re.compile(r"(?:[a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+(?::\d+)?")
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Reference:
+    """A full image name; `tag` is empty only where `digest` is given."""
+
+    host: str
+    repository: str
+    tag: str = ""
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Read a name as `docker pull` does; raises ConfigError that names the bad part.
+
+        The first part is a host when it has a dot or a colon or is `localhost`; without one it is Docker Hub, where a
+        one-word name is below `library/`. Neither tag nor digest means the tag `latest`.
+
+        >>> str(Reference.parse("nginx"))
+        'docker.io/library/nginx:latest'
+        >>> str(Reference.parse("quay.io/tigera/operator:v1.25.3"))
+        'quay.io/tigera/operator:v1.25.3'
+        """
+        name, _, digest_text = text.partition("@")
+        digest = Digest.parse(digest_text) if digest_text else None
+        host, _, rest = name.partition("/")
+        if not rest or not ("." in host or ":" in host or host == "localhost"):
+            host, rest = DOCKER_HUB, name
+        if host == "index.docker.io":
+            host = DOCKER_HUB
+        repository, _, tag = rest.partition(":")
+        if host == DOCKER_HUB and "/" not in repository:
+            repository = f"library/{repository}"
+        if not tag and digest is None:
+            tag = "latest"
+        for pattern, value, what in ((_HOST, host, "host"), (_REPOSITORY, repository, "repository")):
+            if not pattern.fullmatch(value):
+                raise ConfigError(f"image '{text}': bad {what} '{value}'")
+        if (tag or rest.endswith(":")) and not _TAG.fullmatch(tag):
+            raise ConfigError(f"image '{text}': bad tag '{tag}'")
+        return cls(host, repository, tag, digest)
+
+    @property
+    def label(self) -> str:
+        """The name as tasks spell it, without colons: `k8s.gcr.io/pause-3.5`."""
+        version = self.tag or (self.digest.hex[:12] if self.digest else "")
+        return f"{self.name}-{version}".replace(":", "_")
+
+    @property
+    def name(self) -> str:
+        """HOST/REPOSITORY."""
+        return f"{self.host}/{self.repository}"
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.name}{tag}{f'@{self.digest}' if self.digest else ''}"

@@ -1,0 +1,130 @@
+"""Images in registries (https://github.com/opencontainers/distribution-spec): pinning, fetching by digest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from clusterimage import digest as digests
+from clusterimage import manifest
+from clusterimage.digest import Digest
+from clusterimage.errors import ClusterImageError, DigestMismatch, FetchError
+from clusterimage.lock import Descriptor, LockedImage, LockedPlatform
+from clusterimage.manifest import Entry
+from clusterimage.network import Network, chunks
+from clusterimage.oci.media import INDEXES, MANIFESTS
+from clusterimage.oci.reference import Reference
+from clusterimage.spec import ARCHES
+from clusterimage.store import Store, Wanted, retry
+
+_ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
+_LIMIT = 4 << 20
+
+
+def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
+    """Resolve `reference` to digests: its index, and manifest, config and layers of every architecture we build for.
+
+    The documents on the way are kept in `store`. Raises FetchError or ClusterImageError naming the image.
+    """
+    top, body = _document(network, reference, str(reference.digest or reference.tag), store)
+    if top.media_type in MANIFESTS:
+        return LockedImage(reference, top, (_single(network, reference, top, body, store),))
+    platforms = []
+    for arch in ARCHES:
+        child = _child(body, arch)
+        if child is not None:
+            found, document = _document(network, reference, str(child), store)
+            platforms.append(LockedPlatform(arch, found, _blobs(reference, document)))
+    if not platforms:
+        raise ClusterImageError(f"{reference}: has no image for {' or '.join(ARCHES)}", hint="drop it from imageList")
+    return LockedImage(reference, top, tuple(platforms))
+
+
+def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Path) -> None:
+    """Bring every blob of `image` for `arch` into `store`, by digest, and write their list to `dest`."""
+    platform = image.platform(arch)
+    documents = (image.top,) if platform.manifest == image.top else (image.top, platform.manifest)
+    for descriptor in documents:
+        _fetch(network, image.reference, descriptor, store, "manifests")
+    for descriptor in platform.blobs:
+        _fetch(network, image.reference, descriptor, store, "blobs")
+    blobs = {blob.digest: blob for blob in (*documents, *platform.blobs)}
+    manifest.write(dest, (Entry(f"sha256/{hex_.hex}", 0o444, blob.size, hex_.hex) for hex_, blob in blobs.items()))
+
+
+def _fetch(network: Network, reference: Reference, descriptor: Descriptor, store: Store, kind: str) -> None:
+    base = network.repository_url(reference.host, reference.repository)
+    headers = {"Accept": _ACCEPT} if kind == "manifests" else {}
+    opener = network.opener(f"{base}/{kind}/{descriptor.digest}", headers)
+    wanted = Wanted(f"{reference} {descriptor.digest}", descriptor.digest, descriptor.size)
+    store.fetch(wanted, opener, network.attempts, network.moved)
+
+
+def _document(network: Network, reference: Reference, what: str, store: Store) -> tuple[Descriptor, dict[str, Any]]:
+    """Fetch the manifest or index that `what`, a tag or digest, names."""
+    url = f"{network.repository_url(reference.host, reference.repository)}/manifests/{what}"
+    got: list[tuple[str, bytes]] = []
+
+    def act() -> bool:
+        with network.open(url, headers={"Accept": _ACCEPT}) as response:
+            data = b"".join(chunks(response))
+            if len(data) > _LIMIT:
+                raise FetchError(f"{reference}: its manifest is larger than {_LIMIT} bytes")
+            got.append((response.headers.get("Content-Type", ""), data))
+        return True
+
+    retry(str(reference), network.attempts, act)
+    media_type, data = got[-1]
+    digest = digests.of_bytes(data)
+    if what.startswith("sha256:") and str(digest) != what:
+        raise DigestMismatch(str(reference), expected=what, actual=str(digest))
+    body = _parse(reference, data)
+    media_type = body.get("mediaType") or media_type.partition(";")[0].strip()
+    if media_type not in (*INDEXES, *MANIFESTS):
+        hint = "only OCI and Docker schema 2 images can be saved"
+        raise ClusterImageError(f"{reference}: unknown media type {media_type!r}", hint=hint)
+    store.put(data)
+    return Descriptor(digest, len(data), media_type), body
+
+
+def _parse(reference: Reference, data: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except ValueError as error:
+        raise ClusterImageError(f"{reference}: its manifest is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise ClusterImageError(f"{reference}: its manifest is not an object")
+    return body
+
+
+def _child(index: dict[str, Any], arch: str) -> Digest | None:
+    """Return the manifest for linux/`arch`; attestations (platform unknown) and variants below v8 do not count."""
+    for entry in index.get("manifests", []):
+        platform = entry.get("platform", {})
+        found = platform.get("os"), platform.get("architecture"), platform.get("variant", "v8")
+        if found == ("linux", arch, "v8"):
+            return Digest.parse(entry["digest"])
+    return None
+
+
+def _blobs(reference: Reference, document: dict[str, Any]) -> tuple[Descriptor, ...]:
+    try:
+        return tuple(
+            Descriptor(Digest.parse(blob["digest"]), int(blob["size"]), str(blob["mediaType"]))
+            for blob in (document["config"], *document["layers"])
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ClusterImageError(f"{reference}: its manifest lacks {error}") from error
+
+
+def _single(
+    network: Network, reference: Reference, top: Descriptor, body: dict[str, Any], store: Store
+) -> LockedPlatform:
+    """Return the only platform of an image without an index; its config says which that is."""
+    blobs = _blobs(reference, body)
+    _fetch(network, reference, blobs[0], store, "blobs")
+    config = _parse(reference, store.path(blobs[0].digest).read_bytes())
+    if config.get("os") != "linux" or config.get("architecture") not in ARCHES:
+        raise ClusterImageError(f"{reference}: is for {config.get('os')}/{config.get('architecture')} only")
+    return LockedPlatform(config["architecture"], top, blobs)

@@ -1,0 +1,173 @@
+"""A build context, its Kubefile and its saved registries, made into the cluster image that is shipped.
+
+    dist/<image>/   an OCI layout (oci/image.py) and SHA256SUMS over all of it
+    _build/layers/<key>.tar.gz, <key>.json   every layer once, by the manifest of its content and the compressor
+
+A part of the image that changes on its own is a layer of its own: an edited template makes kilobytes anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clusterimage import __version__, digest, files, kubefile, manifest
+from clusterimage.digest import Digest
+from clusterimage.errors import ClusterImageError
+from clusterimage.kubefile import Content
+from clusterimage.manifest import Entry
+from clusterimage.oci import image, layer
+from clusterimage.oci.image import BuiltLayer, Image
+from clusterimage.oci.layer import Layer, Member, Written
+from clusterimage.oci.reference import Reference
+from clusterimage.store import single_flight
+
+EXTENSION = "sealer.image.extension"
+CONTAINER_IMAGES = "sealer.image.container.images"
+SUMS = "SHA256SUMS"
+
+# Layers lie in this order: what changes least at the bottom; parts not named here come before config, by name.
+_ORDER = ("lib", "tools", "cri", "kubernetes", "cni")
+_LAST = ("config", "overlay")
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What a package is made of: its name, its build context, and per architecture the saved registries."""
+
+    reference: Reference
+    context: Path
+    registries: tuple[tuple[str, tuple[Path, ...]], ...]
+    images: tuple[str, ...]
+    compressor: str
+    labels: tuple[tuple[str, str], ...] = ()
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An entry of the image and the file that holds its content."""
+
+    entry: Entry
+    path: Path
+
+
+def write(package: Package, layers: Path, dest: Path, listing: Path) -> None:
+    """Write the package to `dest` and its manifest to `listing`, its layers cached in `layers`.
+
+    Whole or not at all, and the same bytes every time.
+    """
+    files.remove(listing)
+    context = manifest.read(package.context.with_name(package.context.name + manifest.SUFFIX))
+    text = (package.context / "Kubefile").read_text()
+    instructions = kubefile.parse(text, f"{package.context / 'Kubefile'}")
+    images = []
+    for arch, registries in package.registries:
+        content = kubefile.evaluate(instructions, context, arch)
+        sources = _sources(package, content, registries)
+        extension = kubefile.extension(content, f"clusterimage {__version__}")
+        annotations = {EXTENSION: json.dumps(extension, sort_keys=True), CONTAINER_IMAGES: _names(package, arch)}
+        labels = tuple(sorted({**content.labels, **dict(package.labels)}.items()))
+        built = _layers(sources, package, layers)
+        images.append(Image(arch, built, labels, tuple(sorted(annotations.items())), package.epoch))
+    with files.atomic_tree(dest) as tree:
+        image.write(tuple(images), package.reference, tree)
+        files.write(tree / SUMS, sums(tree))
+        blobs = {f"blobs/sha256/{path.name}": path.name for path in (tree / "blobs" / "sha256").iterdir()}
+        entries = manifest.scan(tree, known=blobs)
+    manifest.write(listing, entries)
+
+
+def _sources(package: Package, content: Content, registries: tuple[Path, ...]) -> list[Source]:
+    """Return all entries of the image; a blob that two registries share is taken from the first."""
+    sources = {entry.path: Source(entry, package.context / place) for entry, place in kubefile.entries(content)}
+    for root in registries:
+        for entry in manifest.read(root.with_name(root.name + manifest.SUFFIX)):
+            place = f"registry/{entry.path}"
+            sources.setdefault(place, Source(replace(entry, path=place), root / entry.path))
+    return list(sources.values())
+
+
+def _names(package: Package, arch: str) -> str:
+    platform = {"architecture": arch, "os": "linux"}
+    return json.dumps([{"image": name, "platform": platform} for name in package.images], sort_keys=True)
+
+
+def _layers(sources: Sequence[Source], package: Package, cache: Path) -> tuple[BuiltLayer, ...]:
+    parts: dict[str, dict[str, Source]] = {}
+    for source in sources:
+        parts.setdefault(source.entry.part, {})[source.entry.path] = source
+    middle = sorted(parts.keys() - {*_ORDER, *_LAST})
+    order = [part for part in (*_ORDER, *middle, *_LAST) if part in parts]
+    return tuple(_layer(part, parts[part], package, cache) for part in order)
+
+
+def _layer(part: str, sources: dict[str, Source], package: Package, cache: Path) -> BuiltLayer:
+    """Return the layer of those sources, made now unless the same content was packed before."""
+    ordered = [sources[path] for path in sorted(sources)]
+    lines = "\n".join(source.entry.line() for source in ordered)
+    key = digest.of_bytes(f"{package.compressor} {package.epoch}\n{lines}".encode()).hex
+    path, record = cache / f"{key}.tar.gz", cache / f"{key}.json"
+    with single_flight(path):
+        written = _remembered(record, path)
+        if written is None:
+            written = layer.write(Layer(tuple(map(_member, ordered)), package.epoch), package.compressor, path)
+            _remember(record, path, written)
+    return BuiltLayer(written, path, part)
+
+
+def _member(source: Source) -> Member:
+    entry = source.entry
+    if entry.link or entry.is_directory:
+        return Member(entry.path, entry.mode, link=entry.link, directory=entry.is_directory)
+    return Member(entry.path, entry.mode, entry.size, source=source.path)
+
+
+def _remember(record: Path, path: Path, written: Written) -> None:
+    values = {"diff_id": written.diff_id.hex, "digest": written.digest.hex, "size": written.size}
+    files.write(record, json.dumps(values | {"seal": _seal(path)}).encode())
+
+
+def _remembered(record: Path, path: Path) -> Written | None:
+    """Return what was noted of the layer at `path`, or None where it is missing or no longer what it was."""
+    try:
+        values = json.loads(record.read_text())
+        written = Written(Digest(values["diff_id"]), Digest(values["digest"]), values["size"])
+        intact = values["seal"] == _seal(path) or digest.of_file(path) == written.digest
+    except (OSError, ValueError, KeyError):
+        return None
+    return written if intact else None
+
+
+def _seal(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def sums(root: Path) -> bytes:
+    """Return the lines of a SHA256SUMS file over every file below `root`, blobs by the name that is their digest."""
+    lines = []
+    for path in files.walk(root):
+        name = path.relative_to(root).as_posix()
+        hex_digits = path.name if name.startswith("blobs/sha256/") else digest.of_file(path).hex
+        lines.append(f"{hex_digits}  {name}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def verify(dest: Path) -> None:
+    """Hash every file of the package at `dest` against its SHA256SUMS; raises ClusterImageError naming a bad one."""
+    try:
+        lines = (dest / SUMS).read_text().splitlines()
+    except FileNotFoundError as error:
+        raise ClusterImageError(f"{dest}: is not a built image", hint="run doit build") from error
+    expected = {name: hex_digits for hex_digits, _, name in (line.partition("  ") for line in lines)}
+    present = {path.relative_to(dest).as_posix() for path in files.walk(dest)} - {SUMS}
+    for name in sorted(present ^ expected.keys()):
+        problem = "is missing" if name in expected else "does not belong to it"
+        raise ClusterImageError(f"{dest / name}: {problem}", hint="run doit build again")
+    for name, hex_digits in expected.items():
+        actual = digest.of_file(dest / name).hex
+        if actual != hex_digits:
+            raise ClusterImageError(f"{dest / name}: expected {hex_digits}, got {actual}", hint="run doit build again")

@@ -1,0 +1,78 @@
+"""From spec, selection and locks to all that is to be made: per step the distinct things, with every path.
+
+Pure but for reading: the locks, the list of files in context/ and in the overlay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from clusterimage import imagelist, lock, requirement
+from clusterimage.layout import Layout
+from clusterimage.recipe import Recipe
+from clusterimage.selection import Selection
+from clusterimage.spec import Spec
+from clusterimage.work import Download, Extraction, Load, Locking, Merge, Pack, Pull, Render, Save
+
+T = TypeVar("T", Download, Extraction, Pull, Load)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one command line may make. Without its lock a version has a `locking` and nothing else."""
+
+    selection: Selection
+    layout: Layout
+    lockings: tuple[Locking, ...]
+    downloads: tuple[Download, ...]
+    extractions: tuple[Extraction, ...]
+    renders: tuple[Render, ...]
+    merges: tuple[Merge, ...]
+    pulls: tuple[Pull, ...]
+    saves: tuple[Save, ...]
+    loads: tuple[Load, ...]
+    packs: tuple[Pack, ...]
+
+    @property
+    def unlocked(self) -> tuple[Locking, ...]:
+        """The versions whose lock is missing or lacks something."""
+        return tuple(locking for locking in self.lockings if locking.missing)
+
+
+def expand(spec: Spec, selection: Selection, layout: Layout) -> Plan:
+    """Return the plan for `selection`; raises ConfigError for what the spec or a lock cannot give."""
+    extra = imagelist.read(layout.context / "imageList")
+    lockings, recipes = [], []
+    for version in selection.versions:
+        needed = requirement.require(spec, version, extra, layout.root)
+        path = layout.lock(version)
+        pins = lock.load(path)
+        missing = sum(map(len, pins.lacks(needed))) if pins else len(needed.files) + len(needed.images)
+        lockings.append(Locking(needed, path, missing))
+        if pins is not None and not missing:
+            recipes.append(Recipe(spec, selection, layout, needed, pins))
+    chosen = [(r, c) for r in recipes for c in selection.combinations if c.kubernetes == r.needed.kubernetes]
+    return Plan(
+        selection=selection,
+        layout=layout,
+        lockings=tuple(lockings),
+        downloads=_distinct(thing for recipe, one in chosen for thing in recipe.downloads(one)),
+        extractions=_distinct(thing for recipe, one in chosen for thing in recipe.extractions(one)),
+        renders=tuple(recipe.render(one) for recipe, one in chosen),
+        merges=tuple(recipe.merge(one) for recipe, one in chosen),
+        pulls=_distinct(thing for recipe, one in chosen for thing in recipe.pulls(one)),
+        saves=tuple(dict.fromkeys(thing for recipe, one in chosen for thing in recipe.saves(one))),
+        loads=_distinct(thing for recipe in recipes for thing in recipe.loads()),
+        packs=tuple(recipe.pack(one) for recipe, one in chosen),
+    )
+
+
+def _distinct(things: Iterable[T]) -> tuple[T, ...]:
+    """Return `things` each once, in order. Two locks that pin one name differently get a part of the digest added."""
+    by_name: dict[str, T] = {}
+    for thing in things:
+        name = thing.name if by_name.get(thing.name, thing) == thing else f"{thing.name}@{thing.pinned}"
+        by_name.setdefault(name, replace(thing, name=name))
+    return tuple(by_name.values())

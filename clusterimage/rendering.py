@@ -1,0 +1,79 @@
+"""The templates of one cluster image: which files, which values, and the tree that they become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusterimage import kubeadm, template
+from clusterimage.template import Template
+from clusterimage.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The facts of a cluster image that its templates may use (CONTRIBUTING.md lists the names that they go by)."""
+
+    kubernetes: Version
+    cri: str
+    cri_version: str
+    cni: str
+    cni_version: str
+    pause: str
+    registry: str
+    registry_image: str
+    socket: str
+    containerd_config: int
+    docker_needs_cri_dockerd: bool
+    pod_subnet: str
+    service_subnet: str
+    images: tuple[str, ...]
+    rules: kubeadm.Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """Templates, their values, and texts (place, text) that are no template."""
+
+    templates: tuple[Template, ...]
+    variables: Variables
+    texts: tuple[tuple[str, str], ...]
+
+
+def write(rendering: Rendering, dest: Path) -> None:
+    """Render into the tree `dest`; its manifest comes last."""
+    template.render(rendering.templates, names(rendering.variables), dict(rendering.texts), dest)
+
+
+def names(variables: Variables) -> dict[str, Any]:
+    """Return the values by the names that templates use."""
+    domain, _, port = variables.registry.partition(":")
+    settings = kubeadm.Settings(
+        kubernetes=variables.kubernetes,
+        cri_socket=variables.socket,
+        image_repository=variables.registry,
+        pod_subnet=variables.pod_subnet,
+        service_subnet=variables.service_subnet,
+    )
+    documents = kubeadm.documents(settings, variables.rules)
+    return {
+        "k8s": str(variables.kubernetes),
+        "cri": variables.cri,
+        "cri_version": variables.cri_version,
+        "cni": variables.cni,
+        "cni_version": variables.cni_version,
+        "pause": variables.pause,
+        "registry": variables.registry,
+        "registry_domain": domain,
+        "registry_port": int(port or 443),
+        "registry_image": variables.registry_image,
+        "socket": variables.socket,
+        "containerd_config": variables.containerd_config,
+        "docker_needs_cri_dockerd": variables.docker_needs_cri_dockerd,
+        "pod_subnet": variables.pod_subnet,
+        "service_subnet": variables.service_subnet,
+        "images": variables.images,
+        "kubeadm_yml": kubeadm.text(documents),
+        "kubeadm_yml_tmpl": kubeadm.template(documents),
+    }

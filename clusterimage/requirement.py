@@ -1,0 +1,165 @@
+"""What one Kubernetes version needs, by the rules of versions.toml: files of upstreams and images of registries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage import spec as specs
+from clusterimage.errors import ConfigError
+from clusterimage.oci.reference import Reference
+from clusterimage.spec import Calico, Component, Spec
+from clusterimage.table import Table, nearest
+from clusterimage.version import Version
+
+BASE = "base"
+KUBERNETES = "kubernetes"
+NODE = "node"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRequest:
+    """A file that is needed: where it is published and where it goes; `arch` may be `any`."""
+
+    component: str
+    version: str
+    arch: str
+    url: str
+    checksum_url: str
+    table: str
+    install: tuple[tuple[str, str], ...]
+    mode: int
+    part: str
+    cri: str
+    cni: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a lock finds its pin by."""
+        return self.component, self.version, self.arch
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """An image that is needed; `group` is what it is saved with: base, kubernetes, a CNI, or node (loaded by hand)."""
+
+    reference: Reference
+    group: str
+    aliases: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """All that a Kubernetes version needs for every CRI, CNI and architecture."""
+
+    kubernetes: Version
+    files: tuple[FileRequest, ...]
+    images: tuple[ImageRequest, ...]
+
+    def component_version(self, name: str) -> str:
+        """Return the version of the component `name`, which must be needed."""
+        return next(file.version for file in self.files if file.component == name)
+
+    def pause(self) -> str:
+        """Return the tag of the pause image in the list."""
+        return next(image.reference.tag for image in self.images if image.reference.repository.endswith("pause"))
+
+
+def require(spec: Spec, kubernetes: Version, extra: tuple[Reference, ...], root: Path) -> Requirement:
+    """Return what `kubernetes` needs; `extra` are the images of context/imageList, `root` holds the data tables.
+
+    A version that is too old, or that the table of kubeadm images does not know, raises ConfigError.
+    """
+    if kubernetes < spec.defaults.oldest:
+        raise ConfigError(f"k8s={kubernetes}: Kubernetes before {spec.defaults.oldest} cannot be built")
+    calico = _calico(spec, kubernetes)
+    return Requirement(
+        kubernetes,
+        tuple(
+            _file(component, kubernetes, calico, arch, spelling)
+            for component in spec.components
+            if component.kubernetes.holds(kubernetes)
+            for arch, spelling in component.arches
+        ),
+        _images(spec, kubernetes, calico, extra, root),
+    )
+
+
+def _calico(spec: Spec, kubernetes: Version) -> Calico:
+    for row in spec.calico:
+        if row.kubernetes.holds(kubernetes):
+            return row
+    raise ConfigError(f"versions.toml: calico: no row for {kubernetes}", hint="add a [[calico]] row")
+
+
+def _file(component: Component, kubernetes: Version, calico: Calico, arch: str, spelling: str) -> FileRequest:
+    version = _version(component, kubernetes, calico)
+    known = {"version": version, "arch": spelling, "kubernetes": str(kubernetes), "manifest": calico.manifest}
+    url = component.url.format_map(known)
+    return FileRequest(
+        component=component.name,
+        version=version,
+        arch=arch,
+        url=url,
+        checksum_url=component.checksum.format_map(known | {"url": url, "name": url.rsplit("/", 1)[-1]}),
+        table=component.table,
+        install=tuple((member, place.format_map(known)) for member, place in component.install),
+        mode=component.mode,
+        part=component.part,
+        cri=component.cri,
+        cni=component.cni,
+    )
+
+
+def _version(component: Component, kubernetes: Version, calico: Calico) -> str:
+    if component.version_of:
+        return calico.version if component.version_of == "calico" else kubernetes.number
+    for kubernetes_range, version in component.versions:
+        if kubernetes_range.holds(kubernetes):
+            return version
+    raise ConfigError(f"versions.toml: component.{component.name}.versions: no row for {kubernetes}", hint="add a row")
+
+
+def _images(
+    spec: Spec, kubernetes: Version, calico: Calico, extra: tuple[Reference, ...], root: Path
+) -> tuple[ImageRequest, ...]:
+    groups = (
+        *((reference, BASE) for reference in extra),
+        *((Reference.parse(name), "calico") for name in calico.images),
+        *((reference, KUBERNETES) for reference in kubeadm_images(spec, kubernetes, root)),
+        (Reference.parse(spec.registry_image), NODE),
+    )
+    seen: dict[tuple[str, str], Reference] = {}
+    for reference, group in groups:
+        if group != NODE and seen.setdefault((reference.repository, reference.tag), reference) != reference:
+            other = seen[reference.repository, reference.tag]
+            hint = "drop one of them from imageList"
+            raise ConfigError(f"{other} and {reference} would be saved under one name", hint=hint)
+    return tuple(ImageRequest(reference, group, _aliases(spec, kubernetes, reference)) for reference, group in groups)
+
+
+def _aliases(spec: Spec, kubernetes: Version, reference: Reference) -> tuple[tuple[str, str], ...]:
+    also = (
+        name.partition(":")
+        for alias in spec.aliases
+        if alias.image == reference.repository and alias.kubernetes.holds(kubernetes)
+        for name in alias.also
+    )
+    return tuple((repository, tag or reference.tag) for repository, _, tag in also)
+
+
+def kubeadm_images(spec: Spec, kubernetes: Version, root: Path) -> tuple[Reference, ...]:
+    """Return what `kubeadm config images list` of that release prints, from the table of its tags."""
+    table = Table.load(root / spec.kubeadm_images).table("kubeadm_images")
+    if kubernetes.number not in table.values:
+        known = tuple(f"v{number}" for number in table.values)
+        raise ConfigError(f"k8s={kubernetes}: not in {spec.kubeadm_images}", hint=nearest(str(kubernetes), known))
+    row = table.table(kubernetes.number)
+    host = specs.pick(spec.repositories, kubernetes, "kubeadm_repository")
+    names = (
+        *(f"kube-{name}:{kubernetes}" for name in ("apiserver", "controller-manager", "scheduler", "proxy")),
+        f"pause:{row.text('pause')}",
+        f"etcd:{row.text('etcd')}",
+        row.text("coredns"),
+    )
+    return tuple(Reference.parse(f"{host}/{name}") for name in names)

@@ -1,0 +1,72 @@
+"""Locking: what a Kubernetes version requires, resolved to pins."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from clusterimage import lock, source
+from clusterimage.errors import ConfigError
+from clusterimage.lock import Lock
+from clusterimage.network import Network
+from clusterimage.oci import layer, remote
+from clusterimage.requirement import Requirement
+from clusterimage.store import Store
+from clusterimage.table import Table
+
+log = logging.getLogger(__name__)
+_AT_ONCE = 8
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def write(network: Network, needed: Requirement, witnesses: Path | None, store: Store, dest: Path) -> None:
+    """Resolve everything that `needed` asks for and write the lock; pins that nothing asks for are dropped.
+
+    `witnesses` is the table of the second witness, None for a mirror of other bytes.
+    """
+    _save(network, needed, lock.empty(needed.kubernetes, layer.compressor()), witnesses, store, dest)
+
+
+def complete(network: Network, needed: Requirement, witnesses: Path | None, store: Store, dest: Path) -> None:
+    """Resolve what the lock at `dest` lacks; pins that it has stay as they are."""
+    known = lock.load(dest) or lock.empty(needed.kubernetes, layer.compressor())
+    _save(network, needed, known, witnesses, store, dest)
+
+
+def refuse(dest: Path, missing: int) -> None:
+    """Raise ConfigError: the lock at `dest` lacks `missing` pins, and locked=yes forbids to make them."""
+    raise ConfigError(
+        f"{dest}: lacks {missing} pins, and locked=yes", hint="run doit lock, review the change, commit it"
+    )
+
+
+def _save(network: Network, needed: Requirement, known: Lock, witnesses: Path | None, store: Store, dest: Path) -> None:
+    table = Table.load(witnesses) if witnesses else Table("no table", {})
+    requests, images = known.lacks(needed)
+    files = _all(lambda request: source.pin(network, request, store, table), requests)
+    references = dict.fromkeys(image.reference for image in images)
+    pinned = _all(lambda reference: remote.pin(network, reference, store), tuple(references))
+    kept = known.only(needed)
+    gone = {request.key for request in requests}
+    files += [file for file in kept.files if file.key not in gone]
+    lock.save(dest, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))
+    log.info("%s: %d files and %d images pinned", dest, len(requests), len(references))
+
+
+def _all(act: Callable[[T], R], things: Sequence[T]) -> list[R]:
+    """Do `act` on every thing, several at a time; the first failure is raised."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        contexts = [contextvars.copy_context() for _ in things]
+        futures = [pool.submit(context.run, act, thing) for context, thing in zip(contexts, things, strict=True)]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise

@@ -1,0 +1,152 @@
+"""The variables of a command line, read against the spec: which combinations are selected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage.errors import ConfigError
+from clusterimage.oci.reference import Reference
+from clusterimage.spec import ARCHES, EMBEDDED, Mirror, Spec
+from clusterimage.table import nearest
+from clusterimage.version import Version
+
+# name -> what it selects; the order is that of the README.
+VARIABLES = {
+    "k8s": "Kubernetes version, or a comma list of them",
+    "cri": "docker, containerd or both; by default docker below v1.24, containerd from there on",
+    "platform": "linux/amd64, linux/arm64 or both (the default)",
+    "cni": "none, calico or both (the default)",
+    "flavor": "sealer",
+    "name": "full image name; -containerd and -calico are added where one command builds several",
+    "buildName": "another word for name",
+    "overlay": "a directory that is laid over the rootfs",
+    "mirror": "a profile of [mirrors] in versions.toml, or embedded",
+    "offline": "yes: no network at all",
+    "locked": "yes: refuse to make or change a lock",
+    "debug": "yes: the whole log on the terminal",
+}
+CNIS = ("none", "calico")
+FLAVORS = ("sealer",)
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """One cluster image: a Kubernetes version with its CRI and CNI."""
+
+    kubernetes: Version
+    cri: str
+    cni: str
+
+    @property
+    def id(self) -> str:
+        """The name of its tasks and of its directory in dist/: `v1.22.15-docker-calico`."""
+        return f"{self.kubernetes}-{self.cri}{'' if self.cni == 'none' else f'-{self.cni}'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What one command line selects."""
+
+    combinations: tuple[Combination, ...]
+    arches: tuple[str, ...]
+    name: str
+    mirror: Mirror
+    overlay: Path | None
+    offline: bool
+    locked: bool
+    debug: bool
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """The Kubernetes versions, each once, in the order given."""
+        return tuple(dict.fromkeys(combination.kubernetes for combination in self.combinations))
+
+    def reference(self, combination: Combination, default: str) -> Reference:
+        """Return the name of the image of `combination`; `default` is the name without tag where none was given."""
+        several_cris = len({other.cri for other in self.combinations}) > 1
+        cri = "-containerd" if combination.cri == "containerd" and (several_cris or not self.name) else ""
+        cni = f"-{combination.cni}" if combination.cni != "none" else ""
+        name = self.name or default
+        tagged = ":" in name.rsplit("/", 1)[-1]
+        if tagged and len(self.versions) > 1:
+            raise ConfigError(f"name={name}: one tag for several versions", hint="leave the tag out: it is the version")
+        return Reference.parse(f"{name}{'' if tagged else f':{combination.kubernetes}'}{cri}{cni}")
+
+
+def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
+    """Return what `variables` (name -> text) select; an unknown name or value raises ConfigError with the nearest."""
+    for name in variables:
+        if name not in VARIABLES:
+            raise ConfigError(f"{name}=: unknown variable", hint=nearest(name, tuple(VARIABLES)))
+    _choices("flavor", variables.get("flavor", ""), FLAVORS, FLAVORS)
+    versions = [Version.parse(text) for text in _list(variables.get("k8s") or spec.defaults.kubernetes)]
+    cnis = _choices("cni", variables.get("cni", ""), CNIS, spec.defaults.cni)
+    arches = _arches(variables.get("platform", ""), spec.defaults.platforms)
+    combinations = tuple(
+        Combination(version, cri, cni)
+        for version in dict.fromkeys(versions)
+        for cri in _cris(spec, version, variables.get("cri", ""))
+        for cni in cnis
+    )
+    mirror = variables.get("mirror", "")
+    overlay = Path(variables["overlay"]) if variables.get("overlay") else None
+    if overlay is not None and not overlay.is_dir():
+        raise ConfigError(f"overlay={overlay}: no such directory")
+    return Selection(
+        combinations=combinations,
+        arches=arches,
+        name=_name(variables),
+        mirror=_mirror(spec, mirror),
+        overlay=overlay,
+        offline=_yes("offline", variables),
+        locked=_yes("locked", variables),
+        debug=_yes("debug", variables),
+    )
+
+
+def _mirror(spec: Spec, name: str) -> Mirror:
+    if not name:
+        return Mirror("none")
+    return Mirror(EMBEDDED, own_bytes=True) if name == EMBEDDED else spec.mirror(name)
+
+
+def _name(variables: Mapping[str, str]) -> str:
+    name = variables.get("name") or variables.get("buildName") or ""
+    if name and "@" in name:
+        raise ConfigError(f"name={name}: a digest cannot be chosen", hint="give a tag")
+    if name:
+        Reference.parse(name)
+    return name
+
+
+def _cris(spec: Spec, version: Version, text: str) -> tuple[str, ...]:
+    if text:
+        return tuple(spec.runtime(name).name for name in dict.fromkeys(_list(text)))
+    return tuple(runtime.name for runtime in spec.runtimes if runtime.default.holds(version))
+
+
+def _arches(text: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    known = (*(f"linux/{arch}" for arch in ARCHES), *ARCHES)
+    chosen = _choices("platform", text, known, default)
+    return tuple(sorted({platform.removeprefix("linux/") for platform in chosen}))
+
+
+def _choices(name: str, text: str, known: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(_list(text))) or default
+    for value in chosen:
+        if value not in known:
+            raise ConfigError(f"{name}={value}: unknown value", hint=nearest(value, known))
+    return chosen
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _yes(name: str, variables: Mapping[str, str]) -> bool:
+    text = variables.get(name, "no")
+    if text not in ("yes", "no", "true", "false", "1", "0"):
+        raise ConfigError(f"{name}={text}: unknown value", hint="yes or no")
+    return text in ("yes", "true", "1")

@@ -1,0 +1,72 @@
+"""Rendering our own build-time templates (`*.j2`, https://jinja.palletsprojects.com); `*.tmpl` are left to run time."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusterimage import files, manifest
+from clusterimage.archive import rooted
+from clusterimage.errors import ClusterImageError, ConfigError
+
+SUFFIX = ".j2"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template file, where its text goes, and the architecture that `arch` means in it ("" outside platform/).
+
+    Of two templates for one place the one of higher rank is rendered.
+    """
+
+    source: Path
+    place: str
+    arch: str = ""
+    rank: int = 0
+
+
+def render(templates: tuple[Template, ...], variables: dict[str, Any], texts: dict[str, str], dest: Path) -> None:
+    """Render every template into the tree `dest`, with `texts` (place -> text) beside them; the manifest comes last.
+
+    A file keeps the mode bits of its template. An undefined variable raises ConfigError with file and line.
+    """
+    listing = dest.with_name(dest.name + manifest.SUFFIX)
+    files.remove(listing)
+    with files.atomic_tree(dest) as tree:
+        for place, text in texts.items():
+            files.write(rooted(tree, place), text.encode())
+        for template in sorted(templates, key=lambda template: template.rank):
+            more = {"arch": template.arch} if template.arch else {}
+            text = _text(template.source, variables | more)
+            mode = 0o755 if template.source.stat().st_mode & stat.S_IXUSR else 0o644
+            files.write(rooted(tree, template.place), text.encode(), mode=mode)
+        entries = manifest.scan(tree, part="config")
+    manifest.write(listing, entries)
+
+
+def _text(source: Path, variables: dict[str, Any]) -> str:
+    from jinja2 import Environment, StrictUndefined, TemplateError
+
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+    )
+    try:
+        return environment.from_string(source.read_text(), globals=None).render(variables)
+    except TemplateError as error:
+        line = getattr(error, "lineno", None) or _line(error)
+        where = f"{source}:{line}" if line else str(source)
+        raise ConfigError(f"{where}: {error.message}", hint="the variables are listed in CONTRIBUTING.md") from error
+    except UnicodeDecodeError as error:
+        raise ClusterImageError(f"{source}: not UTF-8 text", hint="drop the .j2 to copy it as it is") from error
+
+
+def _line(error: BaseException) -> int | None:
+    """Return the line of the template that the innermost frame of `error` stands at."""
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

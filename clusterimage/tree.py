@@ -1,0 +1,93 @@
+"""Merging pieces and trees into the build context of a cluster image.
+
+amd64/ arm64/ rootfs/ Kubefile imageList [tigera-operator.yaml custom-resources.yaml calico.sh]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage import digest, files, manifest
+from clusterimage.archive import rooted
+from clusterimage.errors import CollisionError
+from clusterimage.manifest import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One file for the tree; of two owners of a place the one of higher rank wins. `sha256` is "" where not known.
+
+    A `users` file is copied, what we made is linked: nobody who edits something in _build/ may edit the user's source.
+    """
+
+    source: Path
+    place: str
+    owner: str
+    part: str
+    mode: int = 0o644
+    rank: int = 0
+    sha256: str = ""
+    users: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A tree with its manifest, laid over the tree below `prefix`."""
+
+    root: Path
+    prefix: str
+    owner: str
+    rank: int = 0
+
+    @property
+    def listing(self) -> Path:
+        """The branch's manifest."""
+        return self.root.with_name(self.root.name + manifest.SUFFIX)
+
+    def pieces(self) -> Iterator[Piece]:
+        """Yield the files of the branch."""
+        for entry in manifest.read(self.listing):
+            place = f"{self.prefix}/{entry.path}" if self.prefix else entry.path
+            yield Piece(self.root / entry.path, place, self.owner, entry.part, entry.mode, self.rank, entry.sha256)
+
+
+def merge(pieces: tuple[Piece, ...], branches: tuple[Branch, ...], empty: tuple[str, ...], dest: Path) -> None:
+    """Link all pieces and branches into the tree `dest` and write its manifest last; `empty` directories are made.
+
+    Two owners of one rank with different content for a place raise CollisionError; with the same content they agree.
+    """
+    listing = dest.with_name(dest.name + manifest.SUFFIX)
+    files.remove(listing)
+    chosen = _choose([*pieces, *(piece for branch in branches for piece in branch.pieces())])
+    entries = [Entry(path=place, mode=0o755, part="config") for place in empty]
+    with files.atomic_tree(dest) as tree:
+        for place in empty:
+            rooted(tree, place).mkdir(parents=True, exist_ok=True)
+        for piece in chosen:
+            target = rooted(tree, piece.place)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (files.copy if piece.users else files.link_or_copy)(piece.source, target)
+            entries.append(_entry(piece))
+    manifest.write(listing, entries)
+
+
+def _choose(pieces: list[Piece]) -> list[Piece]:
+    chosen: dict[str, Piece] = {}
+    for piece in sorted(pieces, key=lambda piece: piece.rank):
+        other = chosen.get(piece.place)
+        if other is not None and other.rank == piece.rank and _sha256(other) != _sha256(piece):
+            raise CollisionError(piece.place, other.owner, piece.owner)
+        chosen[piece.place] = piece
+    return [chosen[place] for place in sorted(chosen)]
+
+
+def _sha256(piece: Piece) -> str:
+    return piece.sha256 or digest.of_file(piece.source).hex
+
+
+def _entry(piece: Piece) -> Entry:
+    if piece.source.is_symlink():
+        return Entry(piece.place, 0o777, link=str(piece.source.readlink()), part=piece.part)
+    return Entry(piece.place, piece.mode, piece.source.stat().st_size, _sha256(piece), part=piece.part)

@@ -1,0 +1,25 @@
+"""What the embedded upstream has to publish so that Kubernetes versions can be built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clusterimage.requirement import FileRequest, Requirement
+from clusterimage.upstream.files import UpstreamFile
+
+
+def published(requirements: Sequence[Requirement]) -> tuple[list[UpstreamFile], list[str]]:
+    """Return every file and image that `requirements` ask for, each once."""
+    requests = {request.url: request for needed in requirements for request in needed.files}
+    images = {str(image.reference) for needed in requirements for image in needed.images}
+    return [_file(request) for request in requests.values()], sorted(images)
+
+
+def _file(request: FileRequest) -> UpstreamFile:
+    return UpstreamFile(
+        url=request.url,
+        label=f"{request.component} {request.version} linux/{request.arch}",
+        arch=request.arch,
+        members=tuple(member for member, _ in request.install if member),
+        checksum_url=request.checksum_url,
+    )

@@ -1,0 +1,128 @@
+"""The distinct things of each step, as values: a sub-task is made of one of them, and of nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage.lock import LockedFile, LockedImage
+from clusterimage.oci.storage import Saved
+from clusterimage.package import Package
+from clusterimage.rendering import Rendering
+from clusterimage.requirement import Requirement
+from clusterimage.tree import Branch, Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Locking:
+    """A version to lock: what it needs, and where the lock goes; `missing` counts what is not pinned yet."""
+
+    requirement: Requirement
+    path: Path
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A pinned file to fetch."""
+
+    name: str
+    pin: LockedFile
+    mode: int
+    path: Path
+
+    @property
+    def pinned(self) -> str:
+        """What tells it from another of its name."""
+        return self.pin.digest.hex[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """An archive to take members out of."""
+
+    name: str
+    archive: Path
+    install: tuple[tuple[str, str], ...]
+    mode: int
+    part: str
+    tree: Path
+
+    @property
+    def pinned(self) -> str:
+        """What tells it from another of its name."""
+        return self.archive.name[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """The templates of a cluster image."""
+
+    name: str
+    rendering: Rendering
+    tree: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The build context of a cluster image."""
+
+    name: str
+    pieces: tuple[Piece, ...]
+    branches: tuple[Branch, ...]
+    empty: tuple[str, ...]
+    tree: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """An image of one architecture to fetch."""
+
+    name: str
+    image: LockedImage
+    arch: str
+    listing: Path
+
+    @property
+    def pinned(self) -> str:
+        """What tells it from another of its name."""
+        return self.image.top.digest.hex[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """A set of images of one architecture, to be saved as a registry."""
+
+    name: str
+    saved: tuple[Saved, ...]
+    arch: str
+    part: str
+    listings: tuple[Path, ...]
+    tree: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """An image that the node loads by hand, to be saved as a docker-archive."""
+
+    name: str
+    image: LockedImage
+    arch: str
+    compressor: str
+    listing: Path
+    path: Path
+
+    @property
+    def pinned(self) -> str:
+        """What tells it from another of its name."""
+        return self.image.top.digest.hex[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A cluster image to package."""
+
+    name: str
+    package: Package
+    inputs: tuple[Path, ...]
+    dest: Path

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs kubeadm, kubelet, kubectl and their tools, ready for `kubeadm init` or `kubeadm join`.
+# sealer runs it on each node as `cd ROOTFS/scripts && bash init-kube.sh`, after the runtime and the registry.
+set -euo pipefail
+# shellcheck source=node.sh
+source "$(dirname "${BASH_SOURCE[0]}")/node.sh"
+
+install_programs() {
+    local program
+    for program in "$ROOTFS"/bin/*; do
+        case ${program##*/} in
+            kubeadm | kubelet | kubectl | seautil) put "/usr/bin/${program##*/}" 0755 <"$program" ;;
+            *) put_new "/usr/bin/${program##*/}" 0755 <"$program" ;;
+        esac
+    done
+    put /usr/bin/kubelet-pre-start.sh 0755 <"$SCRIPTS/kubelet-pre-start.sh"
+}
+
+install_units() {
+    put /etc/systemd/system/kubelet.service 0644 <"$ROOTFS/etc/kubelet.service"
+    put /etc/systemd/system/kubelet.service.d/10-kubeadm.conf 0644 <"$ROOTFS/etc/10-kubeadm.conf"
+    note unit - kubelet.service
+    systemctl daemon-reload
+    systemctl enable --quiet kubelet.service
+    # kubeadm starts it. One that runs already takes the new files.
+    if [ -e "$PENDING" ]; then systemctl try-restart kubelet.service; fi
+    rm -f "$PENDING"
+}
+
+# sealer has written this file by now, and runs kubeadm on it next: the one moment at which it can be put right.
+repair_kubeadm_config() {
+    local config=/etc/kubernetes/kubeadm.yaml version
+    if [ ! -e "$config" ]; then return; fi
+    version=$(/usr/bin/kubeadm version -o short)
+    cp -p "$config" "$config.new"
+    bash "$SCRIPTS/repair-kubeadm.sh" "$version" <"$config" >"$config.new"
+    if same "$config" "$config.new"; then
+        rm -f "$config.new"
+    else
+        mv -f "$config.new" "$config"
+        say "dropped from $config what Kubernetes $version no longer knows"
+    fi
+}
+
+begin kube
+claim /etc/kubernetes /var/lib/kubelet /var/lib/etcd /var/lib/calico /run/calico \
+    /var/log/pods /var/log/containers /var/log/kubernetes /var/log/calico /usr/libexec/kubernetes
+install_programs
+[ -e /etc/sysctl.d/99-clusterimage.conf ] || prepare_kernel
+install_units
+repair_kubeadm_config

@@ -1,0 +1,23 @@
+"""Build Kubernetes cluster images: `doit list` shows the steps, `doit build k8s=v1.22.15` runs them."""
+
+# ruff: noqa: E402, F401, I001 -- the imports are a table of contents, in the order of the pipeline
+import gc
+import sys
+from pathlib import Path
+
+gc.disable()  # nothing that loading makes is garbage; the engine turns it on again for a run
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from tasks import _engine
+from tasks.lock import task_lock
+from tasks.download import task_download
+from tasks.extract import task_extract
+from tasks.render_templates import task_render_templates
+from tasks.merge_rootfs import task_merge_rootfs
+from tasks.pull_images import task_pull_images
+from tasks.save_registry import task_save_registry
+from tasks.package import task_package
+from tasks.build import task_build
+from tasks.verify import task_verify
+
+DOIT_CONFIG = _engine.config(default_tasks=["build"])

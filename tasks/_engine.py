@@ -1,0 +1,177 @@
+"""How doit runs our tasks: threads in two pools, each task committed when it is done, one run at a time.
+
+The only module (with its parts _engine_*) that knows doit's internals; written for doit 0.37. What stock doit does, and
+why that is not enough here, is in CONTRIBUTING.md ("The engine").
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import signal
+import sys
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import IO, Any
+
+import doit.cmd_base
+import doit.cmd_run
+from doit.exceptions import TaskFailed
+from doit.runner import Runner
+
+from clusterimage.errors import ClusterImageError, from_os_error
+from tasks import _run
+from tasks._engine_reporter import LineReporter
+from tasks._engine_state import ContentChecker, State
+from tasks._plan import plan
+
+_FETCHING_AT_ONCE = 8
+
+
+def config(default_tasks: list[str]) -> dict[str, Any]:
+    """Put the engine in doit's place and return DOIT_CONFIG."""
+    doit.cmd_base.Dependency = State
+    doit.cmd_run.MThreadRunner = PoolRunner
+    return {
+        "default_tasks": default_tasks,
+        "backend": "sqlite3",
+        "dep_file": str(plan().layout.state),
+        "check_file_uptodate": ContentChecker,
+        "reporter": LineReporter,
+        "par_type": "thread",
+        "num_process": os.cpu_count() or 1,
+        "verbosity": 2,
+    }
+
+
+class PoolRunner(Runner):  # type: ignore[misc]
+    """Runs what fetches in one pool of threads and what computes in another; all bookkeeping is the main thread's."""
+
+    def __init__(self, *args: Any, num_process: int = 0, **kwargs: Any) -> None:
+        *runner_args, cores = args
+        super().__init__(*runner_args, **kwargs)
+        self._pools = {"cpu": ThreadPoolExecutor(max(1, cores)), "net": ThreadPoolExecutor(_FETCHING_AT_ONCE)}
+        self._again = self._exhausted = False
+
+    def run_all(self, task_dispatcher: Any) -> int:
+        """Run under the lock of the build directory; when a lock was made for a build, begin again with it."""
+        gc.enable()
+        signal.signal(signal.SIGTERM, _interrupt)
+        held = None
+        try:
+            held = _hold(plan().layout.build / ".lock")
+            result = int(super().run_all(task_dispatcher))
+        except (ClusterImageError, OSError) as error:
+            known = from_os_error(error) if isinstance(error, OSError) else error
+            if known is None:
+                raise
+            self.reporter.runtime_error(str(known))
+            return 2
+        except KeyboardInterrupt:
+            sys.stderr.write("interrupted; the same command goes on from here\n")
+            _leave(130)
+        finally:
+            if held is not None:
+                held.close()
+        if result == 0 and self._again:
+            _begin_again()
+        return result
+
+    def run_tasks(self, task_dispatcher: Any) -> None:
+        """Feed the pools from doit's dispatcher until nothing is left, or something failed."""
+        running: dict[Future[Any], Any] = {}
+        try:
+            self._feed(task_dispatcher, None, running)
+            while running:
+                future = next(iter(wait(running, return_when=FIRST_COMPLETED).done))
+                node = running.pop(future)
+                self._finish(node, future.result())
+                self._feed(task_dispatcher, node, running)
+                if self._stop_running:
+                    running = {future: node for future, node in running.items() if not future.cancel()}
+        except BaseException:
+            self.reporter.stopped = True
+            _run.stopping.set()
+            raise
+        finally:
+            for pool in self._pools.values():
+                pool.shutdown(wait=not _run.stopping.is_set(), cancel_futures=True)
+
+    def _feed(self, task_dispatcher: Any, done: Any, running: dict[Future[Any], Any]) -> None:
+        """Tell the dispatcher of `done` and start every task that is ready now."""
+        while not (self._exhausted or self._stop_running):
+            try:
+                node = task_dispatcher.generator.send(done)
+            except StopIteration:
+                self._exhausted = True
+                return
+            if node == "hold on":
+                return
+            done = node
+            if self.select_task(node, task_dispatcher.tasks):
+                running[self._submit(node.task)] = node
+                done = None
+
+    def _submit(self, task: Any) -> Future[Any]:
+        # What is left of an earlier run is no longer true from here on, whatever happens to this one.
+        self.dep_manager.remove(task.name)
+        pool = self._pools[(task.meta or {}).get("pool", "cpu")]
+        return pool.submit(self._execute, task)
+
+    def _execute(self, task: Any) -> tuple[Any, dict[str, Any]]:
+        before = {dep: _seal(dep) for dep in task.file_dep}
+        return self.execute_task(task), before
+
+    def _finish(self, node: Any, result: tuple[Any, dict[str, Any]]) -> None:
+        failure, before = result
+        if failure is None:
+            changed = [dep for dep, seal in before.items() if _seal(dep) != seal]
+            if changed:
+                failure = TaskFailed(f"{changed[0]}: changed while it was used\n  hint: run the same command again")
+        self.process_task_result(node, failure)
+        self._again = self._again or bool((node.task.meta or {}).get("again"))
+
+
+def _seal(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _hold(path: Path) -> IO[str]:
+    """Take the lock of the build directory, waiting for another doit that has it; it is let go with the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream = path.open("a+")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.seek(0)
+        sys.stderr.write(f"{path.parent}: another doit (process {stream.read().strip()}) builds here; waiting\n")
+        fcntl.flock(stream, fcntl.LOCK_EX)
+    stream.seek(0)
+    stream.truncate()
+    stream.write(str(os.getpid()))
+    stream.flush()
+    return stream
+
+
+def _begin_again() -> None:
+    """Run the same command once more: with the lock that was just made the graph is another one."""
+    for locking in plan().unlocked:
+        sys.stdout.write(f"locked {locking.requirement.kubernetes}: {locking.path}; building\n")
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "doit", *sys.argv[1:]])
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _leave(status: int) -> None:
+    """End now: a thread that waits for a server cannot be interrupted, and nothing that it does is needed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,125 @@
+"""Running an action: its log file, the network it uses, and user errors turned into doit's failures."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from doit.exceptions import TaskFailed
+
+from clusterimage.errors import ClusterImageError, FetchError, from_os_error
+from clusterimage.network import Network
+from clusterimage.spec import EMBEDDED, Mirror
+from tasks import _plan
+
+if TYPE_CHECKING:
+    from io import TextIOWrapper
+
+stopping = threading.Event()
+moved_total: list[Callable[[int], None]] = []
+_lock = threading.RLock()
+_log: contextvars.ContextVar[TextIOWrapper | None] = contextvars.ContextVar("log", default=None)
+
+
+def run(task: str, function: Callable[..., None], arguments: tuple[Any, ...]) -> TaskFailed | None:
+    """Call `function`; an error that the user can mend is a failure of the task, any other keeps its traceback."""
+    from tasks._step import NETWORK
+
+    started = time.monotonic()
+    try:
+        path = _plan.plan().layout.log(task)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as stream:
+            _prepare_logging()
+            token = _log.set(stream)
+            logger = logging.getLogger("clusterimage")
+            try:
+                logger.info("%s: begins", task)
+                function(*(network() if argument is NETWORK else argument for argument in arguments))
+                logger.info("%s: done in %.2f s", task, time.monotonic() - started)
+            except ClusterImageError as error:
+                logger.error("%s", error)
+                raise
+            finally:
+                _log.reset(token)
+    except ClusterImageError as error:
+        return TaskFailed(str(error))
+    except OSError as error:
+        known = from_os_error(error)
+        if known is None:
+            raise
+        return TaskFailed(str(known))
+    return None
+
+
+@functools.cache
+def _prepare_logging() -> None:
+    handler = _TaskHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("clusterimage")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    if _plan.plan().selection.debug:
+        logger.addHandler(logging.StreamHandler(sys.stderr))
+
+
+class _TaskHandler(logging.Handler):
+    """Writes a record to the log file of the task that is running in this thread."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write `record`; a record of no task, or of one whose log can no longer be written, is dropped."""
+        stream = _log.get()
+        if stream is not None:
+            with suppress(ValueError, OSError):
+                stream.write(self.format(record) + "\n")
+                stream.flush()
+
+
+def network() -> Network:
+    """Return the network of this run, made on first use; `mirror=embedded` starts its server then."""
+    with _lock:
+        return _network()
+
+
+@functools.cache
+def _network() -> Network:
+    plan = _plan.plan()
+    timeout, attempts = (_plan.environment(f"CLUSTERIMAGE_{name}") for name in ("TIMEOUT", "ATTEMPTS"))
+    return Network(
+        mirror=_embedded() if plan.layout.mirror.name == EMBEDDED else plan.layout.mirror,
+        sources=dict(_plan.spec().sources),
+        docker_config=_plan.docker_config(),
+        offline=plan.selection.offline,
+        timeout=float(timeout or 60),
+        attempts=int(attempts or 6),
+        moved=_moved,
+    )
+
+
+def _moved(size: int) -> None:
+    if stopping.is_set():
+        raise FetchError("interrupted", hint="run the same command again: it goes on from here")
+    for hear in moved_total:
+        hear(size)
+
+
+def _embedded() -> Mirror:
+    """Start the embedded upstream for all that this command line needs; it ends with the process."""
+    from clusterimage.upstream import Upstream, published
+
+    files, images = published([locking.requirement for locking in _plan.plan().lockings])
+    upstream = Upstream(files, images).__enter__()
+    return Mirror(
+        EMBEDDED,
+        files=(("", upstream.url),),
+        registries=(("*", f"{upstream.registry}/{{host}}"),),
+        plain_http=(upstream.registry,),
+        own_bytes=True,
+    )

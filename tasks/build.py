@@ -1,0 +1,13 @@
+"""build: the main job, what `doit` alone does; a group over the packages that the variables select."""
+
+from collections.abc import Iterator
+
+from tasks._plan import plan
+from tasks._step import Task, group, wipe
+
+
+def task_build() -> Iterator[Task]:
+    """Build the selected cluster images."""
+    packages = [f"package:{one.name}" for one in plan().packs]
+    task = group("build", "Build the selected cluster images")
+    yield task | {"task_dep": task["task_dep"] + packages, "clean": [wipe]}

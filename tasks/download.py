@@ -1,0 +1,18 @@
+"""download: every pinned file, once.
+
+url + sha256 + size of the lock  ->  _build/cache/sha256/<hex>
+"""
+
+from collections.abc import Iterator
+
+from clusterimage import source
+from tasks._plan import plan
+from tasks._step import NET, NETWORK, Task, group, step
+
+
+def task_download() -> Iterator[Task]:
+    """Download and verify the pinned files."""
+    yield group("download", "Download and verify the pinned files")
+    for one in plan().downloads:
+        call = (source.fetch, NETWORK, one.pin, plan().layout.store, one.mode)
+        yield step(f"download:{one.name}", call, outputs=(one.path,), pool=NET)

@@ -1,0 +1,19 @@
+"""extract: from every archive the members that the rootfs needs.
+
+_build/cache/sha256/<hex>  ->  _build/trees/<name>/ + .manifest
+"""
+
+from collections.abc import Iterator
+
+from clusterimage import archive
+from tasks._plan import plan
+from tasks._step import Made, Task, group, step
+
+
+def task_extract() -> Iterator[Task]:
+    """Extract the wanted members of archives."""
+    yield group("extract", "Extract the wanted members of archives")
+    for one in plan().extractions:
+        listing = plan().layout.listing("trees", one.tree.name)
+        call = (archive.extract, one.archive, one.install, one.mode, one.part, one.tree)
+        yield step(f"extract:{one.name}", call, inputs=(one.archive,), outputs=(listing,), made=Made(listing, one.tree))

@@ -1,0 +1,26 @@
+"""merge-rootfs: the build context of every cluster image.
+
+context/ + downloads + extracted + rendered + overlay  ->  _build/context/<image>/ + .manifest
+"""
+
+from collections.abc import Iterator
+
+from clusterimage import tree
+from tasks._plan import plan
+from tasks._step import Made, Task, group, step
+
+
+def task_merge_rootfs() -> Iterator[Task]:
+    """Merge everything into the build context."""
+    yield group("merge-rootfs", "Merge everything into the build context")
+    for one in plan().merges:
+        listing = plan().layout.listing("context", one.name)
+        sources = [piece.source for piece in one.pieces] + [branch.listing for branch in one.branches]
+        call = (tree.merge, one.pieces, one.branches, one.empty, one.tree)
+        yield step(
+            f"merge-rootfs:{one.name}",
+            call,
+            inputs=tuple(dict.fromkeys(sources)),
+            outputs=(listing,),
+            made=Made(listing, one.tree),
+        )

@@ -1,0 +1,21 @@
+"""pull-images: every image of every architecture, by digest.
+
+digests of the lock  ->  _build/cache/sha256/<hex> + _build/images/<image>.manifest
+"""
+
+from collections.abc import Iterator
+
+from clusterimage.oci import remote
+from tasks._plan import plan
+from tasks._step import NET, NETWORK, Made, Task, group, step
+
+
+def task_pull_images() -> Iterator[Task]:
+    """Pull the images, blob by blob, by digest."""
+    yield group("pull-images", "Pull the images, blob by blob, by digest")
+    store = plan().layout.store
+    for one in plan().pulls:
+        call = (remote.pull, NETWORK, one.image, one.arch, store, one.listing)
+        yield step(
+            f"pull-images:{one.name}", call, outputs=(one.listing,), made=Made(one.listing, store.root), pool=NET
+        )

@@ -1,0 +1,22 @@
+"""render-templates: our build-time templates, for every cluster image.
+
+context/**/*.j2  ->  _build/rendered/<image>/ + .manifest
+"""
+
+from collections.abc import Iterator
+
+from clusterimage import rendering
+from tasks._plan import plan
+from tasks._step import Made, Task, group, step
+
+
+def task_render_templates() -> Iterator[Task]:
+    """Render the templates of context/."""
+    yield group("render-templates", "Render the templates of context/")
+    for one in plan().renders:
+        listing = plan().layout.listing("rendered", one.name)
+        inputs = tuple(dict.fromkeys(template.source for template in one.rendering.templates))
+        call = (rendering.write, one.rendering, one.tree)
+        yield step(
+            f"render-templates:{one.name}", call, inputs=inputs, outputs=(listing,), made=Made(listing, one.tree)
+        )

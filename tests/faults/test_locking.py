@@ -1,0 +1,150 @@
+"""The lock: two witnesses, nothing resolved by a build, nothing changed that was pinned."""
+
+from __future__ import annotations
+
+import tomllib
+
+from clusterimage.upstream import Faults, Upstream
+from tests.conftest import Project
+
+
+def lock_of(project: Project, mirror: str = "fake") -> dict[str, list[dict[str, str]]]:
+    place = "_build/embedded/locks" if mirror == "embedded" else f"locks/{mirror}"
+    return tomllib.loads((project.root / place / "v1.22.15.toml").read_text())
+
+
+def test_a_lock_pins_every_file_and_image_for_both_platforms_and_cris(project: Project, locked: Upstream) -> None:
+    lock = lock_of(project)
+
+    files = {(file["component"], file["arch"]) for file in lock["file"]}
+    assert {
+        (name, arch) for name in ("kubeadm", "docker", "containerd", "runc") for arch in ("amd64", "arm64")
+    } <= files
+    assert ("tigera-operator", "any") in files
+    for file in lock["file"]:
+        assert len(file["sha256"]) == 64 and int(file["size"]) > 0 and file["url"].startswith("https://")
+    for image in lock["image"]:
+        assert [platform["arch"] for platform in image["platform"]] == ["amd64", "arm64"]
+        assert all(len(platform["blobs"]) >= 2 for platform in image["platform"])
+
+
+def test_locking_again_gives_the_same_bytes(project: Project, locked: Upstream) -> None:
+    path = project.root / "locks/fake/v1.22.15.toml"
+    before = path.read_bytes()
+
+    assert project.doit("lock", "mirror=fake").code == 0
+
+    assert path.read_bytes() == before
+
+
+def test_a_build_without_a_lock_locks_first_and_says_so(project: Project, upstream: Upstream) -> None:
+    result = project.doit("build", "mirror=fake", "cni=none", "platform=amd64")
+
+    assert result.code == 0, result.text
+    assert "locked v1.22.15: locks/fake/v1.22.15.toml; building" in result.out
+
+
+def test_locked_yes_refuses_to_make_a_lock(project: Project, upstream: Upstream) -> None:
+    result = project.doit("build", "mirror=fake", "locked=yes")
+
+    assert result.code != 0
+    assert "locks/fake/v1.22.15.toml: lacks" in result.out and "doit lock" in result.out
+    assert upstream.requests.count() == 0
+    assert not (project.root / "locks").exists()
+
+
+def test_an_image_added_to_the_list_is_pinned_and_all_else_stays(project: Project, locked: Upstream) -> None:
+    before = (project.root / "locks/fake/v1.22.15.toml").read_text()
+    with (project.root / "context/imageList").open("a") as images:
+        images.write("docker.io/calico/ctl:v3.22.1\n")
+
+    refused = project.doit("build", "mirror=fake", "locked=yes")
+    assert refused.code != 0 and "lacks 1 pins" in refused.out
+    unknown = project.doit("build", "mirror=fake", "cni=none")
+
+    # This upstream does not have it: the build says so, and the lock is what it was.
+    assert unknown.code != 0 and "docker.io/calico/ctl" in unknown.out and "404" in unknown.out
+    assert (project.root / "locks/fake/v1.22.15.toml").read_text() == before
+
+
+def test_a_lock_that_lacks_something_gets_that_and_keeps_the_rest(project: Project, locked: Upstream) -> None:
+    path = project.root / "locks/fake/v1.22.15.toml"
+    before = path.read_text()
+    start = before.index('[[image]]\nreference = "k8s.gcr.io/pause')
+    end = before.index("[[image]]", start + 1)
+    path.write_text(before[:start] + before[end:])
+
+    result = project.doit("build", "mirror=fake", "cni=none", "platform=amd64")
+
+    assert result.code == 0, result.text
+    assert path.read_text() == before
+    assert locked.requests.count("GET /dl.k8s.io/release/v1.22.15/bin/linux/amd64/kubeadm.sha256") == 0
+
+
+def test_a_publisher_that_contradicts_the_table_is_an_error(project: Project, upstream: Upstream) -> None:
+    project.edit("versions.toml", "own_bytes = true", "own_bytes = false")
+
+    result = project.doit("lock", "mirror=fake")
+
+    assert result.code != 0
+    assert "its publisher says sha256:" in result.out and "data/checksums.toml says sha256:" in result.out
+    assert not (project.root / "locks/v1.22.15.toml").exists()
+
+
+def test_a_checksum_file_without_the_file_is_an_error(project: Project, upstream: Upstream) -> None:
+    project.edit("versions.toml", '/SHA256SUMS"', '/LICENSE"')
+
+    result = project.doit("lock", "mirror=fake")
+
+    assert result.code != 0 and "FAILED lock:v1.22.15" in result.out
+
+
+def test_a_file_that_differs_from_its_published_checksum_is_never_built(
+    project: Project, locked: Upstream, faults: Faults
+) -> None:
+    lock = project.root / "locks/fake/v1.22.15.toml"
+    kubeadm = next(f for f in lock_of(project)["file"] if f["component"] == "kubeadm" and f["arch"] == "amd64")
+    lock.write_text(lock.read_text().replace(kubeadm["sha256"], "0" * 64))
+
+    result = project.doit("build", "mirror=fake", "cni=none")
+
+    assert result.code != 0
+    assert f"expected sha256:{'0' * 64}, got sha256:{kubeadm['sha256']}" in result.out
+
+
+def test_a_build_asks_for_no_tag(project: Project, locked: Upstream) -> None:
+    assert project.doit("build", "mirror=fake").code == 0
+
+    paths = [entry.path for entry in locked.requests.entries if "/manifests/" in entry.path]
+    assert [path for path in paths if "/manifests/sha256:" not in path] == []
+
+
+def test_no_byte_is_fetched_twice(project: Project, locked: Upstream) -> None:
+    assert project.doit("build", "mirror=fake", "cri=docker,containerd").code == 0
+
+    paths = [entry.path[entry.path.rfind("sha256:") :] for entry in locked.requests.entries]
+    assert len([path for path in paths if path.startswith("sha256:")]) > 50
+    paths = [
+        path if path.startswith("sha256:") else e.path for path, e in zip(paths, locked.requests.entries, strict=True)
+    ]
+    assert len(paths) == len(set(paths))
+
+
+def test_a_damaged_lock_is_named_with_its_key(project: Project, locked: Upstream) -> None:
+    lock = project.root / "locks/fake/v1.22.15.toml"
+    lock.write_text(lock.read_text().replace('sha256 = "', 'sha256 = "zz', 1))
+
+    result = project.doit("list", "mirror=fake")
+
+    assert result.code != 0
+    assert "locks/fake/v1.22.15.toml: file[0].sha256" in result.text
+    assert "Traceback" not in result.text
+
+
+def test_another_compressor_than_the_locked_one_is_refused(project: Project, locked: Upstream) -> None:
+    lock = project.root / "locks/fake/v1.22.15.toml"
+    lock.write_text(lock.read_text().replace("gzip zlib-ng-2", "gzip zlib-ng-9"))
+
+    result = project.doit("build", "mirror=fake", "cni=none", "platform=amd64")
+
+    assert result.code != 0 and "the lock names the compressor 'gzip zlib-ng-9" in result.out

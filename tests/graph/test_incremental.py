@@ -1,0 +1,127 @@
+"""What runs again, and what does not."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project, Result
+
+
+def ran(result: Result) -> list[str]:
+    """Return the tasks that a run says it ran."""
+    lines = re.findall(r"^(\S+) {2,}(\S+) +[\d.]+ (?:B|kB|MB|GB) +[\d.]+ s$", result.out, re.MULTILINE)
+    return sorted(f"{step}:{name}" for step, name in lines)
+
+
+def test_a_second_build_runs_nothing(project: Project) -> None:
+    project.build()
+
+    again = project.build()
+
+    assert "0 tasks run, 75 up to date" in again.out
+    assert ran(again) == []
+
+
+def test_an_edited_template_runs_what_holds_it_and_gives_a_clean_build_s_digest(project: Project) -> None:
+    project.build("cri=docker,containerd")
+    before = project.digest("v1.22.15-docker"), project.digest("v1.22.15-containerd")
+    project.edit("context/containerd/etc/dump-config.toml.j2", "SystemdCgroup = true", "SystemdCgroup = true # edited")
+
+    again = project.build("cri=docker,containerd")
+
+    assert ran(again) == sorted(
+        f"{step}:v1.22.15-containerd{cni}"
+        for step in ("render-templates", "merge-rootfs", "package")
+        for cni in ("", "-calico")
+    )
+    assert project.digest("v1.22.15-docker") == before[0]
+    assert project.digest("v1.22.15-containerd") != before[1]
+    incremental = project.digest("v1.22.15-containerd")
+    shutil.rmtree(project.root / "_build")
+    shutil.rmtree(project.root / "dist")
+    project.build("cri=docker,containerd")
+    assert project.digest("v1.22.15-containerd") == incremental
+
+
+def test_an_edited_script_runs_merge_and_package_only(project: Project) -> None:
+    project.build("cni=none")
+    with (project.root / "context/docker/scripts/docker.sh").open("a") as script:
+        script.write("# edited\n")
+
+    again = project.build("cni=none")
+
+    assert ran(again) == ["merge-rootfs:v1.22.15-docker", "package:v1.22.15-docker"]
+
+
+def test_a_touched_file_runs_nothing(project: Project) -> None:
+    project.build("cni=none")
+    (project.root / "context/docker/scripts/docker.sh").touch()
+
+    assert ran(project.build("cni=none")) == []
+
+
+def test_a_new_file_of_context_is_noticed(project: Project) -> None:
+    project.build("cni=none")
+    (project.root / "context/rootfs/etc/motd").write_text("hello\n")
+
+    assert ran(project.build("cni=none")) == ["merge-rootfs:v1.22.15-docker", "package:v1.22.15-docker"]
+
+
+def test_two_versions_share_what_is_the_same(project: Project) -> None:
+    result = project.build("k8s=v1.22.15,v1.22.17", "cri=docker,containerd", "cni=none")
+
+    tasks = ran(result)
+    assert len([task for task in tasks if task.startswith("download:nerdctl")]) == 2
+    assert len([task for task in tasks if task.startswith("download:kubeadm")]) == 4
+    assert len(tasks) == len(set(tasks))
+
+
+def files_of(project: Project) -> list[Path]:
+    places = [project.root / "_build" / "embedded", project.root / "dist"]
+    found = [path for place in places for path in sorted(place.rglob("*")) if path.is_file()]
+    return [path for path in found if "/log/" not in str(path) and path.name != ".lock"]
+
+
+@pytest.mark.parametrize("damage", ["delete", "truncate", "edit"])
+def test_any_damaged_file_is_mended(built_small: Project, damage: str) -> None:
+    project = built_small
+    good = project.digest()
+    expected = {path.relative_to(project.root) for path in files_of(project)}
+    for path in files_of(project)[:: 11 if damage == "delete" else 17]:
+        if not path.exists():
+            continue
+        hurt(path, damage)
+
+        project.build("cni=none", "platform=amd64")
+
+        assert project.digest() == good, path
+        verify = project.doit("verify", "mirror=embedded", "cni=none", "platform=amd64")
+        assert verify.code == 0, f"{path}: {verify.text}"
+    assert expected <= {path.relative_to(project.root) for path in files_of(project)} | caches(expected)
+
+
+def caches(paths: set[Path]) -> set[Path]:
+    """Return what need not come back: layers whose image holds them already, and what a lock brought in."""
+    return {path for path in paths if path.parts[2] in ("layers", "cache")}
+
+
+def hurt(path: Path, damage: str) -> None:
+    if damage == "delete":
+        path.unlink()
+        return
+    path.chmod(0o644)
+    with path.open("r+b") as stream:
+        if damage == "truncate":
+            stream.truncate(path.stat().st_size // 2)
+        else:
+            stream.write(b"damaged!")
+
+
+@pytest.fixture
+def built_small(project: Project) -> Project:
+    project.build("cni=none", "platform=amd64")
+    return project
