@@ -36,6 +36,11 @@ class Layout:
         return self.root / place / self.mirror.name if self.mirror.own_bytes else self.root / place
 
     @property
+    def stand_in(self) -> bool:
+        """Whether what is built holds generated stand-ins instead of real software."""
+        return self.mirror.name == EMBEDDED
+
+    @property
     def build(self) -> Path:
         """What can be made again at any time."""
         return self._own("_build")
@@ -67,7 +72,7 @@ class Layout:
 
     def lock(self, kubernetes: Version) -> Path:
         """Return the lock of a version; the stand-ins' lock is no source file."""
-        locks = self.build / "locks" if self.mirror.name == EMBEDDED else self._own("locks")
+        locks = self.build / "locks" if self.stand_in else self._own("locks")
         return locks / f"{kubernetes}.toml"
 
     def tree(self, step: str, name: str) -> Path:

@@ -177,7 +177,11 @@ def _descriptor(row: Table, text: str) -> Descriptor:
     try:
         return Descriptor.parse(text)
     except (ValueError, ConfigError) as error:
-        raise row.error("digest", f"'{text}' is not '<sha256> <size> <media type>'", "run `doit lock` anew") from error
+        raise row.error(
+            "digest",
+            f"'{text}' is not '<sha256> <size> <media type>'",
+            "restore it from git, or delete the file and lock again",
+        ) from error
 
 
 def save(path: Path, lock: Lock) -> None:

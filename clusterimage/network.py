@@ -125,7 +125,9 @@ class Network:
         # A registry is told what Docker's configuration says; only for plain files requests may ask a netrc file.
         login = _Authorization(authorization) if "/v2/" in url else None
         patience = (min(self.timeout, 15.0), self.timeout)
-        response = session.request(method, url, headers=headers, stream=True, timeout=patience, auth=login)
+        response = session.request(
+            method, url, headers=headers, stream=True, timeout=patience, auth=login, verify=self._ca
+        )
         if url.startswith("https:") and not response.url.startswith("https:"):
             response.close()
             target = redact(response.url)
@@ -142,10 +144,13 @@ class Network:
             self._local.session.headers["User-Agent"] = AGENT
             # What is pinned are the bytes as they lie on the server: no encoding on the way.
             self._local.session.headers["Accept-Encoding"] = "identity"
-            if self.mirror.ca:
-                self._local.session.verify = self.mirror.ca
         session: requests.Session = self._local.session
         return session
+
+    @property
+    def _ca(self) -> str | None:
+        """The mirror's CA, said with every request: a session's would give way to REQUESTS_CA_BUNDLE."""
+        return self.mirror.ca or None
 
     def _answer(self, url: str, challenge: str) -> str:
         """Return the Authorization header that a registry's challenge asks for, or "" without credentials."""
@@ -161,7 +166,7 @@ class Network:
             raise FetchError(f"{redact(url)}: asks for a login over plain http at {redact(realm)}")
         query = {key: values[key] for key in ("service", "scope") if key in values}
         basic = _Authorization(_basic(login) if login else "")
-        with self._session().get(realm, params=query, auth=basic, timeout=self.timeout) as response:
+        with self._session().get(realm, params=query, auth=basic, timeout=self.timeout, verify=self._ca) as response:
             if response.status_code != 200:
                 raise _refused(realm, response)
             body = response.json()

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from clusterimage import imagelist, lock, requirement
+from clusterimage.errors import ConfigError
 from clusterimage.layout import Layout
+from clusterimage.lock import Lock
 from clusterimage.recipe import Recipe
 from clusterimage.selection import Selection
 from clusterimage.spec import Spec
@@ -48,7 +51,7 @@ def expand(spec: Spec, selection: Selection, layout: Layout) -> Plan:
     for version in selection.versions:
         needed = requirement.require(spec, version, extra, layout.root)
         path = layout.lock(version)
-        pins = lock.load(path)
+        pins = _pins(layout, path)
         missing = sum(map(len, pins.lacks(needed))) if pins else len(needed.files) + len(needed.images)
         lockings.append(Locking(needed, path, missing))
         if pins is not None and not missing:
@@ -67,6 +70,16 @@ def expand(spec: Spec, selection: Selection, layout: Layout) -> Plan:
         loads=_distinct(thing for recipe in recipes for thing in recipe.loads()),
         packs=tuple(recipe.pack(one) for recipe, one in chosen),
     )
+
+
+def _pins(layout: Layout, path: Path) -> Lock | None:
+    """Return the lock at `path`; that of the stand-ins is made by us and made again when it is damaged."""
+    try:
+        return lock.load(path)
+    except ConfigError:
+        if layout.stand_in:
+            return None
+        raise
 
 
 def _distinct(things: Iterable[T]) -> tuple[T, ...]:

@@ -17,7 +17,7 @@ from clusterimage.package import Package
 from clusterimage.rendering import Rendering, Variables
 from clusterimage.requirement import BASE, KUBERNETES, NODE, FileRequest, ImageRequest, Requirement
 from clusterimage.selection import Combination, Selection
-from clusterimage.spec import EMBEDDED, Spec
+from clusterimage.spec import Spec
 from clusterimage.template import SUFFIX, Template
 from clusterimage.tree import Branch, Piece
 from clusterimage.version import Version
@@ -216,7 +216,7 @@ class Recipe:
         registries = tuple(
             (arch, tuple(save.tree for save in saves if save.arch == arch)) for arch in self.selection.arches
         )
-        stand_in = (_STAND_IN,) if self.layout.mirror.name == EMBEDDED else ()
+        stand_in = (_STAND_IN,) if self.layout.stand_in else ()
         package = Package(
             reference=self.selection.reference(one, self.spec.defaults.name),
             context=self.layout.tree("context", one.id),
@@ -226,7 +226,7 @@ class Recipe:
             labels=stand_in,
         )
         inputs = (self.layout.listing("context", one.id), *(self.layout.listing("registry", s.name) for s in saves))
-        return Pack(one.id, package, inputs, self.layout.package(one.id))
+        return Pack(one.id, one, package, inputs, self.layout.package(one.id))
 
 
 def _file_name(pin: LockedFile) -> str:

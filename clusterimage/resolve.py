@@ -35,7 +35,12 @@ def write(network: Network, needed: Requirement, witnesses: Path | None, store: 
 
 def complete(network: Network, needed: Requirement, witnesses: Path | None, store: Store, dest: Path) -> None:
     """Resolve what the lock at `dest` lacks; pins that it has stay as they are."""
-    known = lock.load(dest) or lock.empty(needed.kubernetes, layer.compressor())
+    try:
+        known = lock.load(dest)
+    except ConfigError as error:
+        log.warning("%s; made anew", error.problem)
+        known = None
+    known = known or lock.empty(needed.kubernetes, layer.compressor())
     _save(network, needed, known, witnesses, store, dest)
 
 

@@ -10,6 +10,7 @@ from clusterimage.oci.storage import Saved
 from clusterimage.package import Package
 from clusterimage.rendering import Rendering
 from clusterimage.requirement import Requirement
+from clusterimage.selection import Combination
 from clusterimage.tree import Branch, Piece
 
 
@@ -123,6 +124,7 @@ class Pack:
     """A cluster image to package."""
 
     name: str
+    combination: Combination
     package: Package
     inputs: tuple[Path, ...]
     dest: Path

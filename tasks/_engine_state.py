@@ -16,6 +16,7 @@ from typing import Any
 from doit.dependency import Dependency, FileChangedChecker
 
 from clusterimage import digest
+from clusterimage.errors import ClusterImageError
 
 _SCHEMA = "create table if not exists task (name text primary key, data text not null)"
 
@@ -50,7 +51,7 @@ class StateDB:
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
                 return {}
-            raise
+            raise self._said(error) from error
         except (sqlite3.DatabaseError, ValueError):
             self._put_aside()
             return {}
@@ -62,6 +63,12 @@ class StateDB:
         sys.stderr.write(f"{self.name}: damaged, put aside; every task is checked anew\n")
         Path(self.name).replace(f"{self.name}.damaged")
         self._tasks.clear()
+
+    def _said(self, error: sqlite3.Error) -> ClusterImageError:
+        full = "full" in str(error)
+        text = "no space left on device" if full else str(error)
+        hint = "free some space; finished downloads are kept" if full else "check the owner and mode of that file"
+        return ClusterImageError(f"{self.name}: {text}", hint=hint)
 
     def get(self, task: str, key: str) -> Any:
         """Return a value of a task, or None."""
@@ -84,7 +91,7 @@ class StateDB:
             connection.execute(statement, values)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "no such table" not in str(error):
-                raise OSError(None, f"{error}", self.name) from error
+                raise self._said(error) from error
             self._put_aside()
 
     def in_(self, task: str) -> bool:

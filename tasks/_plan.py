@@ -10,13 +10,16 @@ from doit import doit_cmd
 from doit.exceptions import InvalidDodoFile
 
 from clusterimage import plan as plans
-from clusterimage import selection
+from clusterimage import requirement, selection
 from clusterimage import spec as specs
+from clusterimage.audit import Kubeadm
 from clusterimage.errors import ClusterImageError
 from clusterimage.layout import Layout
 from clusterimage.plan import Plan
 from clusterimage.spec import Spec
+from clusterimage.work import Pack
 
+_ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 ROOT = Path()  # doit makes the directory of dodo.py the working directory
 
 
@@ -34,6 +37,18 @@ def plan() -> Plan:
         return plans.expand(spec(), chosen, Layout(ROOT, chosen.mirror))
     except ClusterImageError as error:
         raise InvalidDodoFile(str(error)) from None
+
+
+def kubeadm(pack: Pack) -> Kubeadm | None:
+    """Return the kubeadm of that image's version, if this host can run it; a stand-in cannot be run anywhere."""
+    arch = _ARCHES.get(os.uname().machine)
+    version = pack.combination.kubernetes
+    for download in plan().downloads:
+        pin = download.pin
+        if (pin.component, pin.arch, pin.version) == ("kubeadm", arch, version.number) and not plan().layout.stand_in:
+            images = tuple(str(image) for image in requirement.kubeadm_images(spec(), version, ROOT))
+            return Kubeadm(download.path, str(version), images)
+    return None
 
 
 def variables() -> dict[str, str]:

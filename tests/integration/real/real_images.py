@@ -1,0 +1,180 @@
+"""Knows the container images of the upstream: what is in each, and how they get into a stock docker-registry.
+
+Every image is for amd64 and arm64. Real programs are used where Debian has them or they were built; the others are
+stand-ins that carry the label `stand-in` and sleep. The real images are those of
+https://github.com/kubernetes/kubernetes/tree/v1.20.2/build.
+
+    <out>/docker/registry/v2/repositories/<host>/<repository>/...        e.g. k8s.gcr.io/kube-apiserver
+    <out>/docker/registry/v2/blobs/sha256/...
+"""
+
+import os
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.integration.real import kubernetes_build
+from tests.integration.real.debian_packages import ARCHES, run
+from tests.integration.real.debian_parts import LIBC
+from tests.integration.real.fixed_tar import Member
+from tests.integration.real.loopback_servers import plain_registry
+from tests.integration.real.oci_layout import Image, Layer, Layout
+from tests.integration.real.standin_programs import PAUSE
+from tests.integration.real.upstream_files import CALICO, TIGERA_OPERATOR, Programs
+
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_APPLETS = "cat cp echo env grep httpd id ip ls mkdir mount nslookup ps rm sh sleep stat test touch true uname wget"
+_STANDIN = b'#!/bin/sh\necho "a stand-in made for tests"\nexec sleep 2147483647\n'
+_REGISTRY_CONFIG = b"""\
+version: 0.1
+log:
+  fields:
+    service: registry
+storage:
+  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: /var/lib/registry
+http:
+  addr: :5000
+  headers:
+    X-Content-Type-Options: [nosniff]
+health:
+  storagedriver:
+    enabled: true
+    interval: 10s
+    threshold: 3
+"""
+
+KUBERNETES = tuple(
+    f"k8s.gcr.io/{program}:{kubernetes_build.VERSION}"
+    for program in kubernetes_build.PROGRAMS
+    if program.startswith("kube-")
+)
+ETCD = "k8s.gcr.io/etcd:3.4.13-0"
+PAUSE_IMAGE = f"k8s.gcr.io/pause:{PAUSE}"
+BUSYBOX = "docker.io/library/busybox:1.35.0"
+REGISTRY = "docker.io/library/registry:2.8.3"
+STANDINS = (
+    "k8s.gcr.io/coredns:1.7.0",
+    "docker.io/sealerio/lvscare:v1.1.3-beta.8",
+    f"quay.io/tigera/operator:{TIGERA_OPERATOR}",
+    *(
+        f"docker.io/calico/{name}:{CALICO}"
+        for name in ("node", "pod2daemon-flexvol", "cni", "kube-controllers", "typha", "apiserver")
+    ),
+)
+NAMES = (*KUBERNETES, ETCD, PAUSE_IMAGE, BUSYBOX, REGISTRY, *STANDINS)
+# Published with Docker's media types, manifest list included; all others with OCI's.
+DOCKER_TYPED = (BUSYBOX,)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What makes an image: configuration, its own layer's members by architecture, whether it stands on the base."""
+
+    name: str
+    config: Mapping[str, Any]
+    members: Mapping[str, tuple[Member, ...]] = field(default_factory=dict)
+    on_base: bool = True
+
+
+def fill_registry(programs: Programs, work: Path, out: Path) -> None:
+    """Write all images into a registry's storage directory, by skopeo and a docker-registry that runs meanwhile."""
+    path = work / "layout"
+    shutil.rmtree(path, ignore_errors=True)
+    layout = Layout(path)
+    for image in _images(programs, layout):
+        layout.add_image(image)
+    layout.finish()
+    policy = work / "policy.json"
+    policy.write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    with plain_registry(out, work / "filling") as address:
+        for name in NAMES:
+            form = ["--format", "v2s2"] if name in DOCKER_TYPED else ["--preserve-digests"]
+            to = ["--dest-no-creds", "--dest-tls-verify=false", f"oci:{path}:{name}", f"docker://{address}/{name}"]
+            run(["skopeo", "--policy", str(policy), "copy", "--quiet", "--all", *form, *to])
+    for uploads in (out / "docker/registry/v2/repositories").glob("**/_uploads"):
+        shutil.rmtree(uploads)
+    shutil.rmtree(path)
+
+
+def _images(programs: Programs, layout: Layout) -> list[Image]:
+    """Write the layers of every image and return the images."""
+    recipes = (*_kubernetes(programs), *_debian(programs), _pause(programs), *(_standin(name) for name in STANDINS))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        base = dict(zip(ARCHES, pool.map(lambda arch: layout.add_layer(_base(programs, arch)), ARCHES), strict=True))
+        own = [(recipe, arch) for recipe in recipes for arch in recipe.members]
+        layers = pool.map(lambda item: layout.add_layer(item[0].members[item[1]]), own)
+        written = {(recipe.name, arch): layer for (recipe, arch), layer in zip(own, layers, strict=True)}
+
+    def stack(recipe: Recipe, arch: str) -> tuple[Layer, ...]:
+        upper = written.get((recipe.name, arch))
+        return (*([base[arch]] if recipe.on_base else []), *([upper] if upper else []))
+
+    return [Image(recipe.name, recipe.config, {arch: stack(recipe, arch) for arch in ARCHES}) for recipe in recipes]
+
+
+def _base(programs: Programs, arch: str) -> tuple[Member, ...]:
+    """Return the layer that most images stand on: a static busybox and the files that name root and nobody."""
+    links = tuple(Member(f"bin/{applet}", link="busybox") for applet in _APPLETS.split())
+    users = b"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+    return (
+        Member("bin/busybox", programs.debian / arch / "bin/busybox"),
+        *links,
+        Member("etc/group", b"root:x:0:\nnobody:x:65534:\n", 0o644),
+        Member("etc/nsswitch.conf", b"hosts: files dns\n", 0o644),
+        Member("etc/passwd", users, 0o644),
+        Member("root", mode=0o700),
+        Member("tmp", mode=0o1777),
+    )
+
+
+def _kubernetes(programs: Programs) -> list[Recipe]:
+    """Return the control plane and kube-proxy, at the path where the real images have them."""
+    recipes = []
+    for name in KUBERNETES:
+        program = name.rpartition("/")[2].partition(":")[0]
+        members = {arch: (Member(f"usr/local/bin/{program}", programs.kubernetes / arch / program),) for arch in ARCHES}
+        recipes.append(Recipe(name, {"Entrypoint": [f"/usr/local/bin/{program}"], "Env": [_PATH]}, members))
+    return recipes
+
+
+def _debian(programs: Programs) -> tuple[Recipe, ...]:
+    """Return the images of Debian's programs: etcd, the registry and busybox, which is the base with a command."""
+    etcd, registry = {}, {}
+    for arch in ARCHES:
+        tree = programs.debian / arch
+        libc = tuple(Member(place, tree / "libc" / place) for place in LIBC[arch].values())
+        etcd[arch] = (*libc, Member("usr/local/bin/etcd", tree / "bin/etcd"))
+        config = Member("etc/docker/registry/config.yml", _REGISTRY_CONFIG, 0o644)
+        registry[arch] = (*libc, Member("bin/registry", tree / "bin/registry"), config, Member("var/lib/registry"))
+    serve = {
+        "Entrypoint": ["/bin/registry"],
+        "Cmd": ["serve", "/etc/docker/registry/config.yml"],
+        "Env": [_PATH],
+        "ExposedPorts": {"5000/tcp": {}},
+        "Volumes": {"/var/lib/registry": {}},
+    }
+    return (
+        # This etcd refuses to start on arm64 without the variable, as the real image's; amd64 does not look at it.
+        Recipe(ETCD, {"Cmd": ["/usr/local/bin/etcd"], "Env": [_PATH, "ETCD_UNSUPPORTED_ARCH=arm64"]}, etcd),
+        Recipe(REGISTRY, serve, registry),
+        Recipe(BUSYBOX, {"Cmd": ["sh"], "Env": [_PATH]}),
+    )
+
+
+def _pause(programs: Programs) -> Recipe:
+    """Return the pause image: one static program and nothing else, as the real one."""
+    members = {arch: (Member("pause", programs.standins / arch / "pause"),) for arch in ARCHES}
+    return Recipe(PAUSE_IMAGE, {"Entrypoint": ["/pause"], "Env": [_PATH]}, members, on_base=False)
+
+
+def _standin(name: str) -> Recipe:
+    """Return an image that stands in for one that cannot be had; a file with its name makes its layer its own."""
+    members = (Member("stand-in", _STANDIN), Member("stand-in.txt", f"{name}\n".encode(), 0o644))
+    config = {"Entrypoint": ["/stand-in"], "Env": [_PATH], "Labels": {"stand-in": "true"}}
+    return Recipe(name, config, dict.fromkeys(ARCHES, members))
