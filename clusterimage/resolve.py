@@ -54,7 +54,11 @@ def refuse(dest: Path, missing: int) -> None:
 def _save(network: Network, needed: Requirement, known: Lock, witnesses: Path | None, store: Store, dest: Path) -> None:
     table = Table.load(witnesses) if witnesses else Table("no table", {})
     requests, images = known.lacks(needed)
-    files = _all(lambda request: source.pin(network, request, store, table), requests)
+    urls = tuple(dict.fromkeys(request.checksum_url for request in requests if request.checksum_url))
+    checksums = dict(zip(urls, _all(lambda url: source.published(network, url), urls), strict=True))
+    files = _all(
+        lambda request: source.pin(network, request, checksums.get(request.checksum_url, ""), store, table), requests
+    )
     references = dict.fromkeys(image.reference for image in images)
     pinned = _all(lambda reference: remote.pin(network, reference, store), tuple(references))
     kept = known.only(needed)

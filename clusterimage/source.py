@@ -22,13 +22,15 @@ def fetch(network: Network, pin: LockedFile, store: Store, mode: int) -> None:
     store.fetch(wanted, network.opener(network.file_url(pin.url)), network.attempts, network.moved)
 
 
-def pin(network: Network, request: FileRequest, store: Store, witnesses: Table) -> LockedFile:
+def pin(network: Network, request: FileRequest, checksums: str, store: Store, witnesses: Table) -> LockedFile:
     """Return the pin of a file: its published checksum, checked against the table of the second witness.
 
-    Where nobody published one the table's is taken; where that has no row either the file is downloaded and what
-    came is pinned. Raises ClusterImageError when the two witnesses disagree.
+    `checksums` is the text of its publisher's checksum file, "" where there is none. Then the table's row is taken;
+    without that either the file is downloaded, and what came is pinned. Raises ClusterImageError when the two
+    witnesses disagree.
     """
-    published = _published(network, request) if request.checksum_url else None
+    name = request.url.rsplit("/", 1)[-1]
+    published = parse_checksum(checksums, name, request.checksum_url) if request.checksum_url else None
     known = _known(request, witnesses)
     if published is not None and known is not None and published != known:
         raise ClusterImageError(
@@ -50,17 +52,17 @@ def pin(network: Network, request: FileRequest, store: Store, witnesses: Table) 
     )
 
 
-def _published(network: Network, request: FileRequest) -> Digest | None:
-    url = network.file_url(request.checksum_url)
+def published(network: Network, url: str) -> str:
+    """Return the text of the checksum file at `url`; several files may share one."""
     text = [""]
 
     def act() -> bool:
-        with network.open(url) as response:
+        with network.open(network.file_url(url)) as response:
             text[0] = b"".join(chunks(response))[:_LIST_LIMIT].decode(errors="replace")
         return True
 
-    retry(request.checksum_url, network.attempts, act)
-    return parse_checksum(text[0], request.url.rsplit("/", 1)[-1], request.checksum_url)
+    retry(url, network.attempts, act)
+    return text[0]
 
 
 def parse_checksum(text: str, name: str, where: str) -> Digest:

@@ -41,4 +41,4 @@ def test_a_script_is_executable_and_stops_at_the_first_error(script: Path) -> No
 
     assert script.stat().st_mode & 0o111
     assert text.startswith("#!/usr/bin/env bash\n")
-    assert "set -euo pipefail" in text or "Sourced" in text.splitlines()[1]
+    assert "set -euo pipefail" in text or "Sourced, never run" in text

@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project, run, tool
+from tests.integration.real import real_upstream
+from tests.integration.real.project import K8S, RealProject, real_project
+
+ARCHES = ["amd64", "arm64"]
 
 
 def free_port() -> int:
@@ -58,8 +62,39 @@ def unpacked(built: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[t
     work = tmp_path_factory.mktemp("unpacked")
     for layout in sorted((built.root / "dist" / "embedded").iterdir()):
         tag = layout.name.replace("-docker", "")
-        for arch in ("amd64", "arm64"):
+        for arch in ARCHES:
             bundle = work / f"{layout.name}-{arch}"
             run(tool("umoci"), "unpack", "--rootless", "--image", f"{layout}:{tag}-{arch}", bundle)
             roots[layout.name, arch] = bundle / "rootfs"
     return roots
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProject]:
+    for name in ("nginx", "htpasswd", "docker-registry", "skopeo", "rsync", "dpkg-source"):
+        tool(name)
+    cache = real_upstream.prepare(tell=print)
+    root = tmp_path_factory.mktemp("real") / "project"
+    with real_upstream.serve(cache) as upstream, real_project(root, upstream) as project:
+        result = project.doit("build", "cri=docker,containerd")
+        assert result.code == 0, result.text
+        yield project
+
+
+@pytest.fixture(scope="session")
+def roots(real: RealProject, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
+    """The two images with Calico, unpacked by umoci for both platforms."""
+    found = {}
+    work = tmp_path_factory.mktemp("roots")
+    for name in (f"{K8S}-docker-calico", f"{K8S}-containerd-calico"):
+        for arch in ARCHES:
+            bundle = work / f"{name}-{arch}"
+            image = f"{real.dist / name}:{name.replace('-docker', '')}-{arch}"
+            run(tool("umoci"), "unpack", "--rootless", "--image", image, bundle)
+            found[name, arch] = bundle / "rootfs"
+    return found
+
+
+@pytest.fixture(scope="session")
+def real_kubeadm(roots: dict[tuple[str, str], Path]) -> Path:
+    return roots[f"{K8S}-docker-calico", "amd64"] / "bin" / "kubeadm"

@@ -12,6 +12,7 @@ from clusterimage.kubeadm.forms import JOIN
 from clusterimage.table import Table
 from clusterimage.version import Version
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 RULES = kubeadm.rules(Table.load(ROOT / "versions.toml").table("kubeadm"))
 # What a joining node learns from the cluster: kubeadm asks for it as soon as it reads a JoinConfiguration.

@@ -52,6 +52,13 @@ use_containerd() {
     note reload - containerd.service
 }
 
+# restart_theirs: containers go on running meanwhile.
+restart_theirs() {
+    systemctl daemon-reload
+    if [ -e "$PENDING" ]; then systemctl restart containerd.service; else systemctl start containerd.service; fi
+    rm -f "$PENDING"
+}
+
 # hosts: one registry in containerd's hosts.toml. A registry outside of the cluster has a certificate that nodes trust.
 hosts() {
     printf '[host."%s://%s"]\n  capabilities = ["pull", "resolve"]\n' "$REGISTRY_SCHEME" "$REGISTRY_URL"
@@ -71,17 +78,10 @@ configure_registry() {
 bash "$SCRIPTS/check.sh"
 begin containerd
 prepare_kernel
-if foreign containerd; then
-    use_containerd
-    configure_registry
-    systemctl daemon-reload
-    if [ -e "$PENDING" ]; then systemctl restart containerd.service; else systemctl start containerd.service; fi
-    rm -f "$PENDING"
-else
-    install_containerd
-    configure_registry
-    start_units containerd.service
-fi
+if foreign containerd; then ours=no; else ours=yes; fi
+if [ "$ours" = yes ]; then install_containerd; else use_containerd; fi
+configure_registry
 install_cni
 announce_socket /run/containerd/containerd.sock
+if [ "$ours" = yes ]; then start_units containerd.service; else restart_theirs; fi
 load_images

@@ -18,6 +18,7 @@ stop_containers() {
 
 bash "$SCRIPTS/clean-kube.sh"
 remove_part registry
+ctr namespaces rm sealer-registry >/dev/null 2>&1 || true # empty by now, where there is one
 if [ -e "$STATE/containerd.files" ]; then
     begin containerd
     if recorded containerd.service >/dev/null && ctr version >/dev/null 2>&1; then

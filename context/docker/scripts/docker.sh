@@ -48,7 +48,7 @@ install_cri_dockerd() {
 
 bash "$SCRIPTS/check.sh"
 begin docker
-prepare_kernel
+prepare_kernel # first: a Docker that finds forwarding turned on leaves the FORWARD policy of iptables as it is
 units=()
 if foreign dockerd; then
     use_docker

@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
 # Gives a node without libseccomp that library, for a container runtime of its own: the runc of this image needs none.
-# Nothing calls this script; run it by hand where it is wanted. It builds, offline, from the two archives beside it.
+# Nothing calls this script; run it by hand where it is wanted, with `remove` to undo it. It builds, offline, from the
+# two archives beside it.
 set -euo pipefail
 lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../scripts/node.sh
 source "$lib/../scripts/node.sh"
 
+if [ "${1:-}" = remove ]; then
+    remove_part libseccomp
+    ldconfig
+    exit
+fi
 if ldconfig -p | grep -F libseccomp.so.2 >/dev/null; then
     say "libseccomp is on this node already"
     exit
@@ -15,7 +21,7 @@ for tool in cc make; do
 done
 
 begin libseccomp
-work=$(mktemp -d "$STATE/build.XXXXXX")
+work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # build NAME OPTION...: build the archive NAME-<version>.tar.gz into $work/root.
@@ -24,8 +30,10 @@ build() {
     shift
     mkdir "$source"
     tar -xzf "$lib/$name"-*.tar.gz -C "$source" --strip-components 1 --no-same-owner
-    (cd "$source" && ./configure --prefix=/usr/local --libdir=/usr/local/lib "$@" && make && make install DESTDIR="$work/root") \
-        >"$work/$name.log" 2>&1 || die "cannot build $name: $(tail -n 3 "$work/$name.log")"
+    {
+        cd "$source" && ./configure --prefix=/usr/local --libdir=/usr/local/lib "$@" && make &&
+            make install DESTDIR="$work/root"
+    } >"$work/$name.log" 2>&1 || die "cannot build $name: $(tail -n 3 "$work/$name.log")"
 }
 
 build gperf

@@ -12,10 +12,11 @@ PORT=${1:?usage: init-registry.sh PORT REGISTRY_DIR DOMAIN}
 DATA=${2:?usage: init-registry.sh PORT REGISTRY_DIR DOMAIN}
 DOMAIN=${3:?usage: init-registry.sh PORT REGISTRY_DIR DOMAIN}
 
-# choose_settings: what the registry runs with. Its configuration file stays as it is; the environment outranks it.
+# choose_settings: what the registry runs with. Its configuration file stays as it is; environment outranks it.
 choose_settings() {
     local config=$ROOTFS/etc/registry_config.yml certs=$ROOTFS/certs htpasswd=$ROOTFS/etc/registry_htpasswd
-    read -r image < <(archive_images "$ARCHIVE") || die "$ARCHIVE holds no named image: it must be a docker-archive of a registry"
+    read -r image < <(archive_images "$ARCHIVE") ||
+        die "$ARCHIVE holds no named image: it must be a docker-archive of a registry"
     environment=("REGISTRY_HTTP_ADDR=:$PORT")
     # version 2 of the image reads the first path, version 3 the second
     mounts=("$config:/etc/docker/registry/config.yml" "$config:/etc/distribution/config.yml")
@@ -25,7 +26,7 @@ choose_settings() {
         mounts+=("$certs/$DOMAIN.crt:/certs/tls.crt" "$certs/$DOMAIN.key:/certs/tls.key")
     fi
     if [ -e "$htpasswd" ]; then
-        environment+=(REGISTRY_AUTH=htpasswd REGISTRY_AUTH_HTPASSWD_PATH=/htpasswd REGISTRY_AUTH_HTPASSWD_REALM=registry)
+        environment+=(REGISTRY_AUTH=htpasswd REGISTRY_AUTH_HTPASSWD_{PATH=/htpasswd,REALM=registry})
         mounts+=("$htpasswd:/htpasswd")
     fi
     fingerprint=$({

@@ -59,8 +59,9 @@ prepare_kernel() {
 
 # unpack ARCHIVE DIR: put the programs in ARCHIVE, wherever they lie in it, flat into DIR.
 unpack() {
-    local work path
-    work=$(mktemp -d "$STATE/unpack.XXXXXX")
+    local work=$STATE/unpack path
+    rm -rf "$work" # of a run that was interrupted
+    mkdir "$work"
     tar -xzf "$1" -C "$work" --no-same-owner
     while read -r path; do
         put_new "$2/${path##*/}" 0755 <"$path"
@@ -120,7 +121,11 @@ load_image() {
     while read -r name; do
         has_image "$1" "$name" || note image - "$1 $name"
     done < <(archive_images "$2")
-    if [ "$RUNTIME" = docker ]; then docker load --quiet --input "$2"; else ctr -n "$1" images import "$2"; fi
+    if [ "$RUNTIME" = docker ]; then
+        docker load --quiet --input "$2"
+    else
+        gzip -dcf "$2" | ctr -n "$1" images import - # it reads plain archives only; gzip -f passes them on
+    fi
 }
 
 # load_images: what users put into images/, for the kubelet. The registry's own image is for init-registry.sh.
@@ -133,5 +138,5 @@ load_images() {
 
 # remove_image "NAMESPACE NAME": what load_image recorded.
 remove_image() {
-    if [ "$RUNTIME" = docker ]; then docker image rm "${1#* }"; else ctr -n "${1%% *}" images rm "${1#* }"; fi
+    if [ "$RUNTIME" = docker ]; then docker image rm "${1#* }"; else ctr -n "${1%% *}" images rm --sync "${1#* }"; fi
 }

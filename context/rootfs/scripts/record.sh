@@ -46,17 +46,20 @@ owner() {
     return 1
 }
 
-# note KIND DIGEST PATH: record PATH, in place of an older line for it.
+# note KIND DIGEST PATH: record PATH, in place of a line for it that says something else.
 note() {
+    local line
+    line=$(printf '%s\t%s\t%s' "$1" "$2" "$3")
+    if grep -qxF -- "$line" "$RECORD"; then return; fi
     awk -F'\t' -v path="$3" '$3 != path' "$RECORD" >"$RECORD.new"
-    printf '%s\t%s\t%s\n' "$1" "$2" "$3" >>"$RECORD.new"
+    echo "$line" >>"$RECORD.new"
     mv -f "$RECORD.new" "$RECORD"
 }
 
 make_dir() {
     if [ -d "$1" ]; then return; fi
     make_dir "$(dirname "$1")"
-    note dir - "$1"
+    recorded "$1" >/dev/null || note dir - "$1" # claimed already where it is recorded
     mkdir "$1"
 }
 
@@ -132,6 +135,7 @@ each() {
 stop_unit() {
     systemctl stop "$1"
     systemctl disable --quiet "$1"
+    systemctl reset-failed "$1" 2>/dev/null || true # a unit that did not end well would be remembered
 }
 
 # remove_tree DIR: take DIR away, but nothing that is mounted below it: that may be a volume with a user's data.
@@ -176,7 +180,7 @@ remove_part() {
     each dir remove_dir
     systemctl daemon-reload
     each reload systemctl restart
-    rm -rf "$SAVED" "$PENDING" "$RECORD"
+    rm -rf "$STATE/unpack" "$SAVED" "$PENDING" "$RECORD"
     remove_dir "$STATE"
     say "$1 is removed"
 }

@@ -116,5 +116,5 @@ def _linker_flags() -> str:
 def _remove_tree(path: Path) -> None:
     """Remove a tree that may hold directories without write permission, as Go's caches do; nothing there is fine."""
     for directory, _, _ in os.walk(path):
-        os.chmod(directory, 0o755)
+        Path(directory).chmod(0o755)
     shutil.rmtree(path, ignore_errors=True)
