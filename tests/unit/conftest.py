@@ -200,3 +200,33 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path.write_bytes(made.stdout)
     return path
+
+
+# ----------------------------------------------------------------------------------------------------- small project
+
+SMALL = (Path(__file__).parent / "small.toml").read_text()
+KUBEADM_IMAGES = """[kubeadm_images]
+"1.22.15" = { coredns = "coredns/coredns:v1.8.4", etcd = "3.5.0-0", pause = "3.5" }
+"1.24.9" = { coredns = "coredns/coredns:v1.8.6", etcd = "3.5.6-0", pause = "3.7" }
+"1.30.0" = { coredns = "coredns/coredns:v1.11.1", etcd = "3.5.12-0", pause = "3.9" }
+"""
+CONTEXT = {
+    "context/imageList": "docker.io/sealerio/lvscare:v1.1.3\n",
+    "context/Kubefile.j2": "FROM scratch\nCOPY rootfs .\nCOPY ${ARCH} .\nCOPY imageList manifests\n",
+    "context/rootfs/etc/plain.conf": "plain\n",
+    "context/rootfs/etc/version.j2": "{{ k8s }}\n",
+    "context/docker/scripts/docker.sh": "#!/bin/sh\n",
+    "context/containerd/scripts/containerd.sh": "#!/bin/sh\n",
+    "context/cri-dockerd/etc/cri-docker.socket": "",
+    "context/calico/calico.sh": "#!/bin/sh\n",
+    "context/platform/Metadata.j2": "{{ arch }}\n",
+}
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A project directory in which everything is small."""
+    files = {"versions.toml": SMALL, "data/kubeadm-images.toml": KUBEADM_IMAGES, "data/checksums.toml": ""}
+    root = plant(tmp_path / "small", {**files, **CONTEXT})
+    (root / "context/docker/scripts/docker.sh").chmod(0o755)
+    return root
