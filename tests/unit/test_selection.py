@@ -157,7 +157,7 @@ def test_an_overlay_is_a_directory(small_spec: Spec, tmp_path: Path) -> None:
         ({"flavor": "sealoz"}, "flavor=sealoz: unknown value", "did you mean sealer?"),
         ({"mirror": "offce"}, "mirror=offce: unknown mirror", "did you mean office?"),
         ({"offline": "maybe"}, "offline=maybe: unknown value", "yes or no"),
-        ({"name": "UPPER/x"}, "image 'UPPER/x': bad repository 'UPPER/x'", ""),
+        ({"name": "a/UPPER"}, "image 'a/UPPER': bad repository 'a/UPPER'", ""),
         ({"name": "a/b@sha256:1"}, "name=a/b@sha256:1: a digest cannot be chosen", "give a tag"),
         ({"overlay": "no/such"}, "overlay=no/such: no such directory", ""),
     ],
