@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from clusterimage import files, manifest
@@ -42,13 +44,21 @@ def _take(archive: Path, wanted: dict[str, str], mode: int, tree: Path) -> dict[
                         while chunk := stream.read(1 << 20):
                             target.write(chunk)
                     found[name] = wanted[name]
-    except (tarfile.TarError, EOFError, OSError) as error:
+            _finish(tar)
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
+        reason = str(error).partition("\n")[0].rstrip(":")
         raise ClusterImageError(
-            f"{archive}: not a readable archive: {error}", hint="see `url` of that component"
+            f"{archive}: not a readable archive: {reason}", hint="see `url` of that component"
         ) from error
     return found
+
+
+def _finish(tar: tarfile.TarFile) -> None:
+    """Read what is behind the last member: a compressed file's own checksum, which tarfile never looks at, is there."""
+    while tar.fileobj is not None and tar.fileobj.read(1 << 20):
+        pass
 
 
 def _clean(name: str) -> str:

@@ -10,8 +10,14 @@ from clusterimage.oci.reference import Reference
 
 def read(path: Path) -> tuple[Reference, ...]:
     """Return the images of the list at `path`, in its order, each once; a bad line raises ConfigError."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file", hint="make it, one image a line; it may be empty") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text", hint="one image a line, like quay.io/org/name:tag") from error
     images: dict[Reference, None] = {}
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         name = line.partition("#")[0].strip().strip("\"'").strip()
         if not name:
             continue

@@ -68,8 +68,6 @@ def scan(root: Path, *, part: str = "", known: dict[str, str] | None = None) -> 
 
 def _describe(root: Path, path: Path, part: str, known: dict[str, str]) -> Entry:
     name = path.relative_to(root).as_posix()
-    if not name.isprintable():
-        raise ClusterImageError(f"{path}: a name with control characters cannot be shipped", hint="rename it")
     if path.is_symlink():
         return Entry(path=name, mode=0o777, link=str(path.readlink()), part=part)
     status = path.stat()
@@ -78,8 +76,13 @@ def _describe(root: Path, path: Path, part: str, known: dict[str, str]) -> Entry
 
 
 def write(dest: Path, entries: Iterable[Entry]) -> None:
-    """Write the manifest file, sorted; it is the last thing that a step writes."""
-    lines = [entry.line() for entry in sorted(entries, key=lambda entry: entry.path)]
+    """Write the manifest file, sorted; it is the last thing that a step writes. A name that breaks lines is refused."""
+    lines = []
+    for entry in sorted(entries, key=lambda entry: entry.path):
+        if not (entry.path + entry.link).isprintable():
+            problem = f"{entry.path!r}: a name or target with control characters cannot be shipped"
+            raise ClusterImageError(problem, hint="rename it")
+        lines.append(entry.line())
     files.write(dest, ("\n".join(lines) + "\n").encode() if lines else b"")
 
 

@@ -95,20 +95,30 @@ def _calico(spec: Spec, kubernetes: Version) -> Calico:
 def _file(component: Component, kubernetes: Version, calico: Calico, arch: str, spelling: str) -> FileRequest:
     version = _version(component, kubernetes, calico)
     known = {"version": version, "arch": spelling, "kubernetes": str(kubernetes), "manifest": calico.manifest}
-    url = component.url.format_map(known)
+    url = _filled(component, "url", component.url, known)
+    also = known | {"url": url, "name": url.rsplit("/", 1)[-1]}
     return FileRequest(
         component=component.name,
         version=version,
         arch=arch,
         url=url,
-        checksum_url=component.checksum.format_map(known | {"url": url, "name": url.rsplit("/", 1)[-1]}),
+        checksum_url=_filled(component, "checksum", component.checksum, also),
         table=component.table,
-        install=tuple((member, place.format_map(known)) for member, place in component.install),
+        install=tuple((member, _filled(component, "install", place, known)) for member, place in component.install),
         mode=component.mode,
         part=component.part,
         cri=component.cri,
         cni=component.cni,
     )
+
+
+def _filled(component: Component, key: str, text: str, known: dict[str, str]) -> str:
+    try:
+        return text.format_map(known)
+    except (KeyError, ValueError, AttributeError) as error:
+        where = f"versions.toml: component.{component.name}.{key}"
+        hint = f"known: {' '.join(f'{{{name}}}' for name in known)}"
+        raise ConfigError(f"{where}: bad placeholder in '{text}': {error}", hint=hint) from error
 
 
 def _version(component: Component, kubernetes: Version, calico: Calico) -> str:
@@ -123,19 +133,29 @@ def _version(component: Component, kubernetes: Version, calico: Calico) -> str:
 def _images(
     spec: Spec, kubernetes: Version, calico: Calico, extra: tuple[Reference, ...], root: Path
 ) -> tuple[ImageRequest, ...]:
-    groups = (
-        *((reference, BASE) for reference in extra),
-        *((Reference.parse(name), "calico") for name in calico.images),
-        *((reference, KUBERNETES) for reference in kubeadm_images(spec, kubernetes, root)),
-        (Reference.parse(spec.registry_image), NODE),
+    lists = (
+        (extra, BASE),
+        (kubeadm_images(spec, kubernetes, root), KUBERNETES),
+        (tuple(map(Reference.parse, calico.images)), "calico"),
     )
-    seen: dict[tuple[str, str], Reference] = {}
-    for reference, group in groups:
-        if group != NODE and seen.setdefault((reference.repository, reference.tag), reference) != reference:
-            other = seen[reference.repository, reference.tag]
-            hint = "drop one of them from imageList"
-            raise ConfigError(f"{other} and {reference} would be saved under one name", hint=hint)
-    return tuple(ImageRequest(reference, group, _aliases(spec, kubernetes, reference)) for reference, group in groups)
+    groups: dict[Reference, str] = {}
+    for references, group in lists:
+        for reference in references:
+            groups.setdefault(reference, group)
+    requests = [ImageRequest(one, group, _aliases(spec, kubernetes, one)) for one, group in groups.items()]
+    _refuse_shared_names(requests)
+    return (*requests, ImageRequest(Reference.parse(spec.registry_image), NODE))
+
+
+def _refuse_shared_names(requests: list[ImageRequest]) -> None:
+    owners: dict[tuple[str, str], Reference] = {}
+    for request in requests:
+        reference = request.reference
+        for repository, tag in ((reference.repository, reference.tag), *request.aliases):
+            other = owners.setdefault((repository, tag), reference)
+            if tag and other != reference:
+                hint = "drop one of them from imageList"
+                raise ConfigError(f"{other} and {reference} would be saved under one name", hint=hint)
 
 
 def _aliases(spec: Spec, kubernetes: Version, reference: Reference) -> tuple[tuple[str, str], ...]:

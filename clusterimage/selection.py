@@ -81,7 +81,7 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         if name not in VARIABLES:
             raise ConfigError(f"{name}=: unknown variable", hint=nearest(name, tuple(VARIABLES)))
     _choices("flavor", variables.get("flavor", ""), FLAVORS, FLAVORS)
-    versions = [Version.parse(text) for text in _list(variables.get("k8s") or spec.defaults.kubernetes)]
+    versions = [Version.parse(text) for text in _list("k8s", variables.get("k8s") or spec.defaults.kubernetes)]
     cnis = _choices("cni", variables.get("cni", ""), CNIS, spec.defaults.cni)
     arches = _arches(variables.get("platform", ""), spec.defaults.platforms)
     combinations = tuple(
@@ -123,7 +123,7 @@ def _name(variables: Mapping[str, str]) -> str:
 
 def _cris(spec: Spec, version: Version, text: str) -> tuple[str, ...]:
     if text:
-        return tuple(spec.runtime(name).name for name in dict.fromkeys(_list(text)))
+        return tuple(spec.runtime(name).name for name in dict.fromkeys(_list("cri", text)))
     return tuple(runtime.name for runtime in spec.runtimes if runtime.default.holds(version))
 
 
@@ -134,19 +134,22 @@ def _arches(text: str, default: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _choices(name: str, text: str, known: tuple[str, ...], default: tuple[str, ...]) -> tuple[str, ...]:
-    chosen = tuple(dict.fromkeys(_list(text))) or default
+    chosen = tuple(dict.fromkeys(_list(name, text))) or default
     for value in chosen:
         if value not in known:
             raise ConfigError(f"{name}={value}: unknown value", hint=nearest(value, known))
     return chosen
 
 
-def _list(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _list(name: str, text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if text and not parts:
+        raise ConfigError(f"{name}={text}: names nothing", hint="a comma list; leave it out for the default")
+    return parts
 
 
 def _yes(name: str, variables: Mapping[str, str]) -> bool:
-    text = variables.get(name, "no")
+    text = variables.get(name) or "no"
     if text not in ("yes", "no", "true", "false", "1", "0"):
         raise ConfigError(f"{name}={text}: unknown value", hint="yes or no")
     return text in ("yes", "true", "1")

@@ -202,6 +202,8 @@ def _defaults(table: Table) -> Defaults:
 def _component(name: str, table: Table) -> Component:
     table.only(*_COMPONENT_KEYS)
     versions = table.values.get("versions", "kubernetes")
+    if isinstance(versions, str) and versions not in _VERSIONS_OF:
+        raise table.error("versions", f"must be rows or a name, not {versions!r}", nearest(versions, _VERSIONS_OF))
     return Component(
         name=name,
         part=table.text("part"),
@@ -219,6 +221,7 @@ def _component(name: str, table: Table) -> Component:
     )
 
 
+_VERSIONS_OF = ("kubernetes", "calico")
 _COMPONENT_KEYS = (
     *("part", "url", "checksum", "table", "arch", "install"),
     *("mode", "cri", "cni", "kubernetes", "versions"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from clusterimage import files, manifest
 from clusterimage.archive import rooted
-from clusterimage.errors import ClusterImageError, ConfigError
+from clusterimage.errors import ClusterImageError, CollisionError, ConfigError
 
 SUFFIX = ".j2"
 
@@ -18,7 +18,7 @@ SUFFIX = ".j2"
 class Template:
     """A template file, where its text goes, and the architecture that `arch` means in it ("" outside platform/).
 
-    Of two templates for one place the one of higher rank is rendered.
+    Of two templates for one place the one of higher rank is rendered; two of one rank collide.
     """
 
     source: Path
@@ -37,13 +37,23 @@ def render(templates: tuple[Template, ...], variables: dict[str, Any], texts: di
     with files.atomic_tree(dest) as tree:
         for place, text in texts.items():
             files.write(rooted(tree, place), text.encode())
-        for template in sorted(templates, key=lambda template: template.rank):
+        for template in _choose(templates):
             more = {"arch": template.arch} if template.arch else {}
             text = _text(template.source, variables | more)
             mode = 0o755 if template.source.stat().st_mode & stat.S_IXUSR else 0o644
             files.write(rooted(tree, template.place), text.encode(), mode=mode)
         entries = manifest.scan(tree, part="config")
     manifest.write(listing, entries)
+
+
+def _choose(templates: tuple[Template, ...]) -> list[Template]:
+    chosen: dict[str, Template] = {}
+    for template in sorted(templates, key=lambda template: template.rank):
+        other = chosen.get(template.place)
+        if other is not None and other.rank == template.rank and other.source != template.source:
+            raise CollisionError(template.place, str(other.source), str(template.source))
+        chosen[template.place] = template
+    return list(chosen.values())
 
 
 def _text(source: Path, variables: dict[str, Any]) -> str:
@@ -53,13 +63,16 @@ def _text(source: Path, variables: dict[str, Any]) -> str:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )
     try:
-        return environment.from_string(source.read_text(), globals=None).render(variables)
-    except TemplateError as error:
-        line = getattr(error, "lineno", None) or _line(error)
-        where = f"{source}:{line}" if line else str(source)
-        raise ConfigError(f"{where}: {error.message}", hint="the variables are listed in CONTRIBUTING.md") from error
+        text = source.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise ClusterImageError(f"{source}: not UTF-8 text", hint="drop the .j2 to copy it as it is") from error
+    try:
+        return environment.from_string(text, globals=None).render(variables)
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        line = getattr(error, "lineno", None) or _line(error)
+        where = f"{source}:{line}" if line else str(source)
+        problem = " ".join(str(getattr(error, "message", None) or error).split())
+        raise ConfigError(f"{where}: {problem}", hint="the variables are listed in CONTRIBUTING.md") from error
 
 
 def _line(error: BaseException) -> int | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clusterimage import digest, files, manifest
 from clusterimage.archive import rooted
-from clusterimage.errors import CollisionError
+from clusterimage.errors import ClusterImageError, CollisionError
 from clusterimage.manifest import Entry
 
 
@@ -61,6 +61,7 @@ def merge(pieces: tuple[Piece, ...], branches: tuple[Branch, ...], empty: tuple[
     listing = dest.with_name(dest.name + manifest.SUFFIX)
     files.remove(listing)
     chosen = _choose([*pieces, *(piece for branch in branches for piece in branch.pieces())])
+    _refuse_below_files(chosen, empty)
     entries = [Entry(path=place, mode=0o755, part="config") for place in empty]
     with files.atomic_tree(dest) as tree:
         for place in empty:
@@ -83,7 +84,21 @@ def _choose(pieces: list[Piece]) -> list[Piece]:
     return [chosen[place] for place in sorted(chosen)]
 
 
+def _refuse_below_files(chosen: list[Piece], empty: tuple[str, ...]) -> None:
+    """Refuse a place below a file or link: through a link something would be written outside of the tree."""
+    owners = {piece.place: piece.owner for piece in chosen}
+    for place, owner in [*owners.items(), *((f"{place}/", "clusterimage") for place in empty)]:
+        parts = place.split("/")
+        for depth in range(1, len(parts)):
+            above = "/".join(parts[:depth])
+            if above in owners:
+                problem = f"{above}: {owners[above]} brings it, and {owner} brings {place} below it"
+                raise ClusterImageError(problem, hint="drop one of them")
+
+
 def _sha256(piece: Piece) -> str:
+    if piece.source.is_symlink():
+        return f"-> {piece.source.readlink()}"
     return piece.sha256 or digest.of_file(piece.source).hex
 
 

@@ -9,9 +9,11 @@ from clusterimage.digest import Digest
 from clusterimage.errors import ConfigError
 
 DOCKER_HUB = "docker.io"
-_HOST = re.compile(r"(?:[a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+(?::\d+)?")
+_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,32 +29,28 @@ class Reference:
     def parse(cls, text: str) -> Reference:
         """Read a name as `docker pull` does; raises ConfigError that names the bad part.
 
-        The first part is a host when it has a dot or a colon or is `localhost`; without one it is Docker Hub, where a
-        one-word name is below `library/`. Neither tag nor digest means the tag `latest`.
+        The first part is a host when it has a dot, a colon or a capital, or is `localhost`; without one it is Docker
+        Hub, where a one-word name is below `library/`. Neither tag nor digest means the tag `latest`.
 
         >>> str(Reference.parse("nginx"))
         'docker.io/library/nginx:latest'
         >>> str(Reference.parse("quay.io/tigera/operator:v1.25.3"))
         'quay.io/tigera/operator:v1.25.3'
         """
-        name, _, digest_text = text.partition("@")
-        digest = Digest.parse(digest_text) if digest_text else None
-        host, _, rest = name.partition("/")
-        if not rest or not ("." in host or ":" in host or host == "localhost"):
-            host, rest = DOCKER_HUB, name
-        if host == "index.docker.io":
-            host = DOCKER_HUB
-        repository, _, tag = rest.partition(":")
+        name, at, digest = text.partition("@")
+        host, rest = _split(name)
+        repository, colon, tag = rest.partition(":")
         if host == DOCKER_HUB and "/" not in repository:
             repository = f"library/{repository}"
-        if not tag and digest is None:
-            tag = "latest"
-        for pattern, value, what in ((_HOST, host, "host"), (_REPOSITORY, repository, "repository")):
-            if not pattern.fullmatch(value):
+        for given, pattern, value, what in (
+            (True, _HOST, host, "host"),
+            (True, _REPOSITORY, repository, "repository"),
+            (colon, _TAG, tag, "tag"),
+            (at, _DIGEST, digest, "digest"),
+        ):
+            if given and not pattern.fullmatch(value):
                 raise ConfigError(f"image '{text}': bad {what} '{value}'")
-        if (tag or rest.endswith(":")) and not _TAG.fullmatch(tag):
-            raise ConfigError(f"image '{text}': bad tag '{tag}'")
-        return cls(host, repository, tag, digest)
+        return cls(host, repository, tag if colon or at else "latest", Digest.parse(digest) if at else None)
 
     @property
     def label(self) -> str:
@@ -68,3 +66,11 @@ class Reference:
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         return f"{self.name}{tag}{f'@{self.digest}' if self.digest else ''}"
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return host and the rest of a name."""
+    host, _, rest = name.partition("/")
+    if not rest or not ("." in host or ":" in host or host == "localhost" or host != host.lower()):
+        return DOCKER_HUB, name
+    return (DOCKER_HUB if host == "index.docker.io" else host), rest

@@ -1,0 +1,194 @@
+"""Archives of upstreams: what is wanted comes out, nothing else ever touches the disk."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from clusterimage import archive, manifest
+from clusterimage.errors import ClusterImageError
+from tests.unit.conftest import error_of, plant, tar_of, texts
+
+INSTALL = (("dir/tool", "bin/tool"),)
+TOOL = ("dir/tool", b"tool")
+NOISE = bytes(range(256)) * 400  # a content that gzip cannot make nothing of
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def extract(root: Path, data: bytes, install: tuple[tuple[str, str], ...] = INSTALL, mode: int = 0o755) -> None:
+    (root / "a.tar").write_bytes(data)
+    archive.extract(root / "a.tar", install, mode, "tools", root / "tree")
+
+
+def refused(root: Path, data: bytes, install: tuple[tuple[str, str], ...] = INSTALL) -> ClusterImageError:
+    """Return the error; no tree, no manifest and no left-over of the attempt is there afterwards."""
+    error = error_of(extract, root, data, install)
+    assert [path.name for path in root.iterdir()] == ["a.tar"]
+    return error
+
+
+@pytest.mark.parametrize("name", ["dir/tool", "./dir/tool"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_the_wanted_member_comes_out_whatever_the_compression(tmp_path: Path, name: str, pack: type) -> None:
+    extract(tmp_path, pack(tar_of((name, b"tool"), ("dir/other", b"x"))))
+
+    assert texts(tmp_path / "tree") == {"bin/tool": "tool"}
+    assert (tmp_path / "tree" / "bin" / "tool").stat().st_mode & 0o777 == 0o755
+
+
+def test_the_manifest_says_what_came_out(tmp_path: Path) -> None:
+    install = (("a", "etc/a"), ("b", "etc/b"))
+
+    extract(tmp_path, tar_of(("b", b"2"), ("a", b"1")), install, mode=0o644)
+
+    entries = manifest.read(tmp_path / "tree.manifest")
+    assert entries == manifest.scan(tmp_path / "tree", part="tools")
+    assert [(entry.path, entry.mode, entry.part) for entry in entries] == [
+        ("etc/a", 0o644, "tools"),
+        ("etc/b", 0o644, "tools"),
+    ]
+
+
+def test_an_empty_file_is_a_file(tmp_path: Path) -> None:
+    extract(tmp_path, tar_of(("dir/tool", b"")))
+
+    assert texts(tmp_path / "tree") == {"bin/tool": ""}
+
+
+def test_of_two_members_of_a_name_the_last_counts_as_in_tar(tmp_path: Path) -> None:
+    extract(tmp_path, tar_of(("dir/tool", b"old"), ("dir/tool", b"new")))
+
+    assert texts(tmp_path / "tree") == {"bin/tool": "new"}
+
+
+def test_an_older_tree_goes(tmp_path: Path) -> None:
+    plant(tmp_path, {"tree/bin/old": "x"})
+
+    extract(tmp_path, tar_of(TOOL))
+
+    assert texts(tmp_path / "tree") == {"bin/tool": "tool"}
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        member("../outside"),
+        member("/tmp/clusterimage-outside"),
+        member("dir/../../outside"),
+        member("bin", tarfile.SYMTYPE, "../.."),
+        member("bin/tool", tarfile.SYMTYPE, "/etc/passwd"),
+        member("dir", tarfile.SYMTYPE, "/"),
+        member("hard", tarfile.LNKTYPE, "../../a.tar"),
+        member("fifo", tarfile.FIFOTYPE),
+        member("null", tarfile.CHRTYPE),
+        member("disk", tarfile.BLKTYPE),
+        member("deep/", tarfile.DIRTYPE),
+    ],
+    ids=lambda info: f"{info.name} {info.type!r}",
+)
+def test_a_hostile_member_is_not_written(tmp_path: Path, hostile: tarfile.TarInfo) -> None:
+    root = tmp_path / "inner" / "root"
+    root.mkdir(parents=True)
+
+    extract(root, tar_of((hostile, b""), TOOL))
+
+    assert list(texts(tmp_path)) == ["inner/root/a.tar", "inner/root/tree/bin/tool", "inner/root/tree.manifest"]
+    assert not Path("/tmp/clusterimage-outside").exists()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        member("dir/tool", tarfile.SYMTYPE, "/etc/passwd"),
+        member("dir/tool", tarfile.LNKTYPE, "dir/other"),
+        member("dir/tool", tarfile.DIRTYPE),
+        member("dir/tool", tarfile.FIFOTYPE),
+        member("../dir/tool"),
+        member("/dir/tool"),
+    ],
+    ids=lambda info: f"{info.name} {info.type!r}",
+)
+def test_only_a_regular_file_of_exactly_that_name_is_taken(tmp_path: Path, other: tarfile.TarInfo) -> None:
+    error = refused(tmp_path, tar_of(("dir/other", b"x"), (other, b"")))
+
+    assert error.problem == f"{tmp_path}/a.tar: has no member dir/tool"
+
+
+def test_a_missing_member_is_named_with_the_nearest(tmp_path: Path) -> None:
+    error = refused(tmp_path, tar_of(("./dir/tools", b"x")), (("dir/tool", "bin/tool"), ("dir/zzz", "bin/zzz")))
+
+    assert (error.problem, error.hint) == (f"{tmp_path}/a.tar: has no member dir/tool", "did you mean dir/tools?")
+
+
+def test_an_archive_that_fails_takes_the_manifest_with_it(tmp_path: Path) -> None:
+    extract(tmp_path, tar_of(TOOL))
+
+    error_of(extract, tmp_path, tar_of())
+
+    assert not (tmp_path / "tree.manifest").exists()
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
+
+
+PLAIN = tar_of(("dir/tool", NOISE))
+GZIPPED = gzip.compress(PLAIN, mtime=0)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no archive at all" * 100,
+        PLAIN[:300],
+        PLAIN[: len(NOISE) // 2],
+        flipped(PLAIN, 150),
+        GZIPPED[:40],
+        GZIPPED[: len(GZIPPED) // 2],
+        flipped(GZIPPED, 0),
+        flipped(GZIPPED, 12),
+        flipped(GZIPPED, 40),
+        flipped(GZIPPED, len(GZIPPED) // 2),
+        flipped(GZIPPED, len(GZIPPED) - 6),
+        flipped(bz2.compress(PLAIN), 80),
+        flipped(lzma.compress(PLAIN), 60),
+        flipped(lzma.compress(PLAIN), 300),
+    ],
+    ids=range(15),
+)
+def test_a_damaged_archive_is_a_user_error_on_one_line(tmp_path: Path, data: bytes) -> None:
+    error = refused(tmp_path, data)
+
+    assert error.problem.startswith(f"{tmp_path}/a.tar: not a readable archive: ")
+    assert error.hint == "see `url` of that component"
+
+
+def test_a_missing_archive_is_no_damaged_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        archive.extract(tmp_path / "none", INSTALL, 0o755, "tools", tmp_path / "tree")
+
+
+@pytest.mark.parametrize("place", ["/bin/tool", "../tool", "bin/../../tool", "", "bin/\0"])
+def test_a_place_that_leaves_the_tree_is_refused(tmp_path: Path, place: str) -> None:
+    error = refused(tmp_path, tar_of(TOOL), (("dir/tool", place),))
+
+    assert error.problem == f"'{place}': leaves the tree that it is written to"
+    assert error.hint == "write it relative, without .."
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"), [("a", "a"), ("a/b", "a/b"), ("./a/b", "a/b"), ("a..b/..c", "a..b/..c")]
+)
+def test_a_place_inside_is_below_the_root(tmp_path: Path, place: str, expected: str) -> None:
+    assert archive.rooted(tmp_path, place) == tmp_path / expected
