@@ -143,6 +143,7 @@ def _images(
         for reference in references:
             groups.setdefault(reference, group)
     requests = [ImageRequest(one, group, _aliases(spec, kubernetes, one)) for one, group in groups.items()]
+    requests.sort(key=lambda request: request.group == KUBERNETES)  # an imageList ends with the control plane
     _refuse_shared_names(requests)
     return (*requests, ImageRequest(Reference.parse(spec.registry_image), NODE))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -125,3 +126,34 @@ def hurt(path: Path, damage: str) -> None:
 def built_small(project: Project) -> Project:
     project.build("cni=none", "platform=amd64")
     return project
+
+
+def test_an_overlay_wins_over_everything_and_is_a_layer_of_its_own(project: Project) -> None:
+    project.build("cni=none", "platform=amd64")
+    before = layers(project)
+    overlay = project.root / "site"
+    (overlay / "etc").mkdir(parents=True)
+    (overlay / "bin").mkdir()
+    (overlay / "etc/daemon.json").write_text('{"debug": true}\n')
+    (overlay / "bin/kubeadm").write_text("#!/bin/sh\n")
+    (overlay / "bin/kubeadm").chmod(0o755)
+
+    result = project.build("cni=none", "platform=amd64", "overlay=site")
+
+    assert ran(result) == ["merge-rootfs:v1.22.15-docker", "package:v1.22.15-docker"]
+    tree = project.root / "_build/embedded/context/v1.22.15-docker/amd64"
+    assert (tree / "etc/daemon.json").read_text() == '{"debug": true}\n'
+    assert (tree / "bin/kubeadm").read_text() == "#!/bin/sh\n"
+    after = layers(project)
+    assert len(after) == len(before) + 1
+    # What is under it goes; all other layers are the very same.
+    assert len(set(before) - set(after)) == 2
+    assert ran(project.build("cni=none", "platform=amd64")) == ran(result)
+    assert layers(project) == before
+
+
+def layers(project: Project, name: str = "v1.22.15-docker") -> list[str]:
+    blobs = project.root / "dist" / "embedded" / name / "blobs" / "sha256"
+    index = json.loads(project.digest(name))
+    manifest = json.loads((blobs / index["manifests"][1]["digest"].removeprefix("sha256:")).read_text())
+    return [layer["digest"] for layer in manifest["layers"]]

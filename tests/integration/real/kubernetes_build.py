@@ -104,13 +104,16 @@ def _generated_source(work: Path, environment: dict[str, str]) -> tuple[Path, st
 
 
 def _linker_flags() -> str:
-    """Return the -ldflags that strip a program and give it the release's version."""
+    """Return the -ldflags that strip a program and give it the release's version.
+
+    The build ID is left out: it is all that depends on the directory of the build.
+    """
     names = [
         f"k8s.io/kubernetes/vendor/{package}.{name}={value}"
         for package in _STAMPED_PACKAGES
         for name, value in _STAMP.items()
     ]
-    return " ".join(["-s", "-w", *(f"-X {name}" for name in names)])
+    return " ".join(["-s", "-w", "-buildid=", *(f"-X {name}" for name in names)])
 
 
 def _remove_tree(path: Path) -> None:

@@ -70,7 +70,7 @@ def build_standins(work: Path, out: Path) -> dict[str, str]:
         (out / arch).mkdir(parents=True)
         for name, version in (*_TOOLS.items(), ("pause", PAUSE)):
             source = "pause.go" if name == "pause" else "tool.go"
-            flags = f"-s -w -X main.tool={name} -X main.version={version}"
+            flags = f"-s -w -buildid= -X main.tool={name} -X main.version={version}"
             argv: list[str | Path] = ["go", "build", "-trimpath", "-ldflags", flags, "-o", out / arch / name, source]
             run(argv, cwd=sources, env={**environment, "GOARCH": arch})
     return {**_TOOLS, "pause": PAUSE}
