@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from clusterimage import credentials
 from clusterimage.credentials import Credentials
 from clusterimage.digest import CHUNK
-from clusterimage.errors import ClusterImageError, FetchError
+from clusterimage.errors import ClusterImageError, ConfigError, FetchError
 from clusterimage.oci.reference import DOCKER_HUB
 from clusterimage.spec import EMBEDDED, Mirror
 
@@ -128,10 +128,11 @@ class Network:
         response = session.request(
             method, url, headers=headers, stream=True, timeout=patience, auth=login, verify=self._ca
         )
-        if url.startswith("https:") and not response.url.startswith("https:"):
-            response.close()
-            target = redact(response.url)
-            raise FetchError(f"{redact(url)}: redirected to plain http at {target}", hint="use another mirror")
+        for step in (*response.history, response):
+            if url.startswith("https:") and not step.url.startswith("https:"):
+                response.close()
+                target = redact(step.url)
+                raise FetchError(f"{redact(url)}: redirected to plain http at {target}", hint="use another mirror")
         return response
 
     def _session(self) -> requests.Session:
@@ -150,6 +151,9 @@ class Network:
     @property
     def _ca(self) -> str | None:
         """The mirror's CA, said with every request: a session's would give way to REQUESTS_CA_BUNDLE."""
+        if self.mirror.ca and not Path(self.mirror.ca).is_file():
+            where = f"versions.toml: mirrors.{self.mirror.name}.ca"
+            raise ConfigError(f"{where}: {self.mirror.ca}: no such file", hint="a path from the project's directory")
         return self.mirror.ca or None
 
     def _answer(self, url: str, challenge: str) -> str:
@@ -222,9 +226,9 @@ def _reason(error: BaseException) -> str:
 
 def _passing(error: Exception) -> bool:
     """Tell whether the same request may succeed later: not for a certificate or a URL that is wrong."""
-    from requests.exceptions import InvalidSchema, InvalidURL, SSLError
+    from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError
 
-    return not isinstance(error, SSLError | InvalidURL | InvalidSchema)
+    return not isinstance(error, SSLError | InvalidURL | InvalidSchema | MissingSchema)
 
 
 def _scope(url: str) -> tuple[str, str]:
