@@ -18,6 +18,7 @@ from clusterimage.errors import ClusterImageError, ConfigError
 from clusterimage.oci.reference import DOCKER_HUB
 
 _HUB_KEY = "https://index.docker.io/v1/"
+_MEND = "mend it, or run `docker login` again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +34,36 @@ def find(config: Path | None, host: str) -> Credentials | None:
     if config is None or not config.exists():
         return None
     try:
-        settings = json.loads(config.read_text())
+        settings = _object(config, "", json.loads(config.read_text("utf-8")))
     except ValueError as error:
-        raise ConfigError(f"{config}: not valid JSON: {error}", hint="mend it, or run `docker login` again") from error
+        raise ConfigError(f"{config}: not valid JSON: {error}", hint=_MEND) from error
     keys = (_HUB_KEY, DOCKER_HUB) if host == DOCKER_HUB else (host, f"https://{host}")
-    helpers = settings.get("credHelpers", {})
+    helpers = _object(config, "credHelpers", settings.get("credHelpers", {}))
     for key in keys:
         helper = helpers.get(key) or settings.get("credsStore", "")
+        if not isinstance(helper, str):
+            raise ConfigError(f"{config}: credsStore: not a name", hint=_MEND)
         found = _ask(helper, key) or _stored(settings, key, config)
         if found is not None:
             return found
     return None
 
 
+def _object(config: Path, name: str, value: object) -> dict[str, Any]:
+    """Return `value`, which must be a JSON object; what it is instead is not shown, for it may be a secret."""
+    if not isinstance(value, dict):
+        raise ConfigError(f"{config}: {name or 'its content'}: not a JSON object", hint=_MEND)
+    return value
+
+
 def _stored(settings: dict[str, Any], key: str, config: Path) -> Credentials | None:
-    auth = settings.get("auths", {}).get(key, {}).get("auth", "")
+    auths = _object(config, "auths", settings.get("auths", {}))
+    auth = _object(config, f"auths.{key}", auths.get(key, {})).get("auth", "")
     if not auth:
         return None
     try:
         user, _, password = base64.b64decode(auth, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except (binascii.Error, UnicodeDecodeError, TypeError) as error:
         raise ConfigError(f"{config}: auths.{key}.auth: not base64", hint="run `docker login` again") from error
     return Credentials(user, password)
 
@@ -68,5 +79,12 @@ def _ask(helper: str, key: str) -> Credentials | None:
         raise ClusterImageError(f"{program}: {error}", hint=hint) from error
     if answer.returncode != 0:
         return None
-    values = json.loads(answer.stdout)
-    return Credentials(values.get("Username", ""), values.get("Secret", ""))
+    try:
+        values = json.loads(answer.stdout)
+        user, password = values["Username"], values["Secret"]
+        if not (isinstance(user, str) and isinstance(password, str)):
+            raise TypeError("no text")
+    except (ValueError, TypeError, KeyError) as error:
+        problem = f"{program}: its answer is not what a credential helper says"
+        raise ClusterImageError(problem, hint=f"ask it by hand: echo {key} | {program} get") from error
+    return Credentials(user, password)

@@ -5,6 +5,7 @@ A Network shapes where bytes come from, never what they are: it is no part of a 
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -16,7 +17,7 @@ from urllib.parse import urlsplit
 from clusterimage import credentials
 from clusterimage.credentials import Credentials
 from clusterimage.digest import CHUNK
-from clusterimage.errors import ClusterImageError, FetchError
+from clusterimage.errors import ClusterImageError, ConfigError, FetchError
 from clusterimage.oci.reference import DOCKER_HUB
 from clusterimage.spec import EMBEDDED, Mirror
 
@@ -128,10 +129,7 @@ class Network:
         response = session.request(
             method, url, headers=headers, stream=True, timeout=patience, auth=login, verify=self._ca
         )
-        if url.startswith("https:") and not response.url.startswith("https:"):
-            response.close()
-            target = redact(response.url)
-            raise FetchError(f"{redact(url)}: redirected to plain http at {target}", hint="use another mirror")
+        _refuse_downgrade(url, response)
         return response
 
     def _session(self) -> requests.Session:
@@ -150,6 +148,9 @@ class Network:
     @property
     def _ca(self) -> str | None:
         """The mirror's CA, said with every request: a session's would give way to REQUESTS_CA_BUNDLE."""
+        if self.mirror.ca and not Path(self.mirror.ca).is_file():
+            where = f"versions.toml: mirrors.{self.mirror.name}.ca"
+            raise ConfigError(f"{where}: {self.mirror.ca}: no such file", hint="a path from the project's directory")
         return self.mirror.ca or None
 
     def _answer(self, url: str, challenge: str) -> str:
@@ -158,6 +159,8 @@ class Network:
         login = credentials.find(self.docker_config, _account(url))
         if kind.lower() == "basic":
             return _basic(login) if login else ""
+        if kind.lower() != "bearer":
+            return ""
         from requests.utils import parse_dict_header
 
         values = parse_dict_header(rest)  # type: ignore[no-untyped-call]
@@ -167,10 +170,10 @@ class Network:
         query = {key: values[key] for key in ("service", "scope") if key in values}
         basic = _Authorization(_basic(login) if login else "")
         with self._session().get(realm, params=query, auth=basic, timeout=self.timeout, verify=self._ca) as response:
+            _refuse_downgrade(realm, response)
             if response.status_code != 200:
                 raise _refused(realm, response)
-            body = response.json()
-        return f"Bearer {body.get('token') or body.get('access_token', '')}"
+            return f"Bearer {_token(realm, response.content)}"
 
 
 class _Authorization:
@@ -195,6 +198,26 @@ def redact(url: str) -> str:
     """Return `url` without credentials and query, both of which may be secrets."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _refuse_downgrade(url: str, response: requests.Response) -> None:
+    for step in (*response.history, response):
+        if url.startswith("https:") and not step.url.startswith("https:"):
+            response.close()
+            target = redact(step.url)
+            raise FetchError(f"{redact(url)}: redirected to plain http at {target}", hint="use another mirror")
+
+
+def _token(realm: str, answer: bytes) -> str:
+    """Return the token in a token server's answer."""
+    try:
+        body = json.loads(answer)
+        token = body.get("token") or body.get("access_token")
+    except (ValueError, AttributeError):
+        token = None
+    if not isinstance(token, str) or not token:
+        raise FetchError(f"{redact(realm)}: answers with no token", hint="use another mirror")
+    return token
 
 
 def _refused(url: str, response: requests.Response) -> FetchError:
@@ -222,9 +245,9 @@ def _reason(error: BaseException) -> str:
 
 def _passing(error: Exception) -> bool:
     """Tell whether the same request may succeed later: not for a certificate or a URL that is wrong."""
-    from requests.exceptions import InvalidSchema, InvalidURL, SSLError
+    from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError
 
-    return not isinstance(error, SSLError | InvalidURL | InvalidSchema)
+    return not isinstance(error, SSLError | InvalidURL | InvalidSchema | MissingSchema)
 
 
 def _scope(url: str) -> tuple[str, str]:

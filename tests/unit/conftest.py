@@ -77,11 +77,15 @@ def tar_of(*members: tuple[tarfile.TarInfo | str, bytes], mode: str = "w") -> by
 # ---------------------------------------------------------------------------------------------------------- upstream
 
 
+_MEDDLING = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle")
+
+
 @pytest.fixture(autouse=True)
-def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A developer's proxy or netrc file has no business on loopback."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's proxy, certificates and netrc file have no business on loopback."""
+    for name in _MEDDLING:
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("NETRC", "/dev/null")
 
 
@@ -126,16 +130,19 @@ class Page:
 
 @dataclass
 class Pages:
-    """A server that answers with pages by path, and what it was asked: `METHOD path`, and the Authorization of each."""
+    """A server that answers with pages by path; `asked` has `METHOD path` and the headers of every request."""
 
     url: str
     pages: dict[str, Page]
-    asked: list[str] = field(default_factory=list)
-    logins: list[str] = field(default_factory=list)
+    asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
 
     @property
     def host(self) -> str:
         return self.url.partition("://")[2]
+
+    def header(self, name: str) -> list[str]:
+        """Return that header of every request, "" where it had none."""
+        return [headers.get(name, "") for _, headers in self.asked]
 
     def network(self, **more: Any) -> Network:
         """Return a Network to which every registry is this server."""
@@ -148,8 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
     served: Pages
 
     def do_GET(self) -> None:
-        self.served.asked.append(f"{self.command} {self.path}")
-        self.served.logins.append(self.headers.get("Authorization", ""))
+        self.served.asked.append((f"{self.command} {self.path}", dict(self.headers)))
         page = self.served.pages.get(self.path.partition("?")[0], Page(b"no such page", 404))
         self.send_response(page.status)
         for name, value in {"Content-Length": str(len(page.body)), **page.headers}.items():

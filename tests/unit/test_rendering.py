@@ -1,0 +1,99 @@
+"""The names that templates use, and what they stand for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clusterimage import manifest, rendering, spec
+from clusterimage.rendering import Rendering, Variables
+from clusterimage.template import Template
+from clusterimage.version import Version
+from tests.conftest import ROOT
+from tests.unit.conftest import plant, texts
+
+
+@pytest.fixture(scope="module")
+def variables() -> Variables:
+    return Variables(
+        kubernetes=Version(1, 22, 15),
+        cri="docker",
+        cri_version="20.10.24",
+        cni="calico",
+        cni_version="3.22.1",
+        pause="3.5",
+        registry="sea.hub:5000",
+        registry_image="docker.io/library/registry:2.8.3",
+        socket="/var/run/dockershim.sock",
+        containerd_config=2,
+        docker_needs_cri_dockerd=False,
+        pod_subnet="100.64.0.0/10",
+        service_subnet="10.96.0.0/22",
+        images=("k8s.gcr.io/pause:3.5",),
+        rules=spec.load(ROOT / "versions.toml").kubeadm,
+    )
+
+
+def test_every_fact_has_the_name_that_templates_use(variables: Variables) -> None:
+    names = rendering.names(variables)
+
+    ready = {"kubeadm_yml", "kubeadm_yml_tmpl"}
+    assert {name: value for name, value in names.items() if name not in ready} == {
+        "k8s": "v1.22.15",
+        "cri": "docker",
+        "cri_version": "20.10.24",
+        "cni": "calico",
+        "cni_version": "3.22.1",
+        "pause": "3.5",
+        "registry": "sea.hub:5000",
+        "registry_domain": "sea.hub",
+        "registry_port": 5000,
+        "registry_image": "docker.io/library/registry:2.8.3",
+        "socket": "/var/run/dockershim.sock",
+        "containerd_config": 2,
+        "docker_needs_cri_dockerd": False,
+        "pod_subnet": "100.64.0.0/10",
+        "service_subnet": "10.96.0.0/22",
+        "images": ("k8s.gcr.io/pause:3.5",),
+    }
+    assert ready < names.keys()
+
+
+def test_kubeadm_s_file_is_made_of_the_same_facts(variables: Variables) -> None:
+    documents = list(yaml.safe_load_all(rendering.names(variables)["kubeadm_yml"]))
+
+    by_kind = {document["kind"]: document for document in documents}
+    cluster = by_kind["ClusterConfiguration"]
+    assert cluster["kubernetesVersion"] == "v1.22.15"
+    assert cluster["imageRepository"] == "sea.hub:5000"
+    assert cluster["networking"]["podSubnet"] == "100.64.0.0/10"
+    assert cluster["networking"]["serviceSubnet"] == "10.96.0.0/22"
+    assert by_kind["InitConfiguration"]["nodeRegistration"]["criSocket"] == "/var/run/dockershim.sock"
+
+
+def test_the_run_time_template_is_left_to_run_time(variables: Variables) -> None:
+    assert "{{" in rendering.names(variables)["kubeadm_yml_tmpl"]
+
+
+@pytest.mark.parametrize(
+    ("registry", "domain", "port"), [("sea.hub:5000", "sea.hub", 5000), ("registry.example", "registry.example", 443)]
+)
+def test_a_registry_without_a_port_is_asked_over_https(
+    variables: Variables, registry: str, domain: str, port: int
+) -> None:
+    names = rendering.names(replace(variables, registry=registry))
+
+    assert (names["registry"], names["registry_domain"], names["registry_port"]) == (registry, domain, port)
+
+
+def test_templates_and_texts_become_a_tree(variables: Variables, tmp_path: Path) -> None:
+    plant(tmp_path, {"in.j2": "{{ k8s }} {{ registry_port }}\n"})
+    made = Rendering((Template(tmp_path / "in.j2", "rootfs/out"),), variables, (("imageList", "x\n"),))
+
+    rendering.write(made, tmp_path / "tree")
+
+    assert texts(tmp_path / "tree") == {"rootfs/out": "v1.22.15 5000\n", "imageList": "x\n"}
+    assert manifest.read(tmp_path / "tree.manifest") == manifest.scan(tmp_path / "tree", part="config")
