@@ -97,7 +97,9 @@ class Recipe:
             for arch in self.selection.arches
         ]
         listing = "".join(f"{image.reference}\n" for image in self._images(one))
-        rendering = Rendering(tuple(templates), self._variables(one), (("imageList", listing),))
+        own = self.layout.context / "kubeadm.yml"
+        texts = (("imageList", listing),)
+        rendering = Rendering(tuple(templates), self._variables(one), texts, own if own.exists() else None)
         return Render(one.id, rendering, self.layout.tree("rendered", one.id))
 
     def _variables(self, one: Combination) -> Variables:
