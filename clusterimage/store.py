@@ -132,6 +132,7 @@ class Transfer:
         self.moved = moved
         self.resumed = False
         self.hasher = Hasher()
+        self.furthest = 0
 
     def run(self, opener: Opener, attempts: int) -> None:
         """Receive all and verify it; raises FetchError, or DigestMismatch after throwing the bytes away."""
@@ -140,6 +141,7 @@ class Transfer:
         if hasher.digest == wanted.digest:
             return
         self.partial.unlink(missing_ok=True)
+        self.moved(-hasher.size)
         expected, actual = str(wanted.digest), str(hasher.digest)
         if wanted.size is not None and hasher.size != wanted.size:
             expected, actual = f"{wanted.size} bytes of {expected}", f"{hasher.size} bytes or more"
@@ -154,17 +156,18 @@ class Transfer:
                 self.hasher.read(stream)
             log.info("%s: going on from byte %d", self.wanted.what, self.hasher.size)
             self.moved(self.hasher.size)
+        self.furthest = self.hasher.size
         retry(self.wanted.what, attempts, lambda: self._try(opener))
 
     def _try(self, opener: Opener) -> bool:
-        """Ask once; False when it failed after some bytes had come."""
-        before = self.hasher.size
-        if before == self.wanted.size:
+        """Ask once; False when it failed but got further than ever before."""
+        if self.hasher.size == self.wanted.size:
             return True
         try:
             self._ask(opener)
         except FetchError as error:
-            if error.retryable and self.hasher.size > before:
+            if error.retryable and self.hasher.size > self.furthest:
+                self.furthest = self.hasher.size
                 log.warning("%s: %s; going on from byte %d", self.wanted.what, error.problem, self.hasher.size)
                 return False
             raise
@@ -178,6 +181,7 @@ class Transfer:
                 raise
             # What the server has is shorter than what we had received: begin again, it may have been cut there too.
             ended = self.hasher.size
+            self.moved(-ended)
             self.hasher = Hasher()
             self.partial.unlink(missing_ok=True)
             raise self._ended(ended) from error
@@ -221,13 +225,14 @@ def single_flight(path: Path) -> Iterator[None]:
 def retry(what: str, attempts: int, act: Callable[[], bool]) -> None:
     """Call `act` until it returns; after a FetchError that may pass, wait and try again, `attempts` times in a row.
 
-    `act` returning False means that it got some bytes before it failed: that does not count as an attempt.
+    `act` returning False means that it got some bytes before it failed: then counting begins anew.
     """
     failures = 0
     while True:
         try:
             if act():
                 return
+            failures = 0
         except FetchError as error:
             failures += 1
             if not error.retryable or failures >= attempts:
