@@ -98,7 +98,7 @@ class Recipe:
         ]
         listing = "".join(f"{image.reference}\n" for image in self._images(one))
         own = self.layout.context / "kubeadm.yml"
-        texts = (("imageList", listing),)
+        texts = (("imageList", listing), ("rootfs/imageList", listing))
         rendering = Rendering(tuple(templates), self._variables(one), texts, own if own.exists() else None)
         return Render(one.id, rendering, self.layout.tree("rendered", one.id))
 
