@@ -165,12 +165,14 @@ def _content(member: Member) -> Iterator[tuple[bytes, bool]]:
         while left:
             data = stream.read(min(PIECE, left))
             if not data:
-                raise ConfigError(f"{member.source}: changed while it was read", hint="build again")
+                break
             if first:
                 stored = member.size >= _WORTH_STORING and data.startswith(_COMPRESSED_MAGIC)
                 first = False
             left -= len(data)
             yield data, stored
+        if left or stream.read(1):
+            raise ConfigError(f"{member.source}: changed while it was read", hint="build again")
 
 
 def _deflated(data: bytes) -> bytes:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from clusterimage import digest as digests
 from clusterimage import manifest
 from clusterimage.digest import Digest
-from clusterimage.errors import ClusterImageError, DigestMismatch, FetchError
+from clusterimage.errors import ClusterImageError, ConfigError, DigestMismatch, FetchError
 from clusterimage.lock import Descriptor, LockedImage, LockedPlatform
 from clusterimage.manifest import Entry
 from clusterimage.network import Network, chunks
@@ -20,6 +22,7 @@ from clusterimage.store import Store, Wanted, retry
 
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _LIMIT = 4 << 20
+_VARIANTS = {"amd64": "v1", "arm64": "v8"}  # what an image without a variant is
 
 
 def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
@@ -32,7 +35,7 @@ def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
         return LockedImage(reference, top, (_single(network, reference, top, body, store),))
     platforms = []
     for arch in ARCHES:
-        child = _child(body, arch)
+        child = _child(reference, body, arch)
         if child is not None:
             found, document = _document(network, reference, str(child), store)
             platforms.append(LockedPlatform(arch, found, _blobs(reference, document)))
@@ -68,9 +71,11 @@ def _document(network: Network, reference: Reference, what: str, store: Store) -
 
     def act() -> bool:
         with network.open(url, headers={"Accept": _ACCEPT}) as response:
-            data = b"".join(chunks(response))
-            if len(data) > _LIMIT:
-                raise FetchError(f"{reference}: its manifest is larger than {_LIMIT} bytes")
+            data = b""
+            for chunk in chunks(response):
+                data += chunk
+                if len(data) > _LIMIT:
+                    raise FetchError(f"{reference}: its manifest is larger than {_LIMIT} bytes")
             got.append((response.headers.get("Content-Type", ""), data))
         return True
 
@@ -98,24 +103,34 @@ def _parse(reference: Reference, data: bytes) -> dict[str, Any]:
     return body
 
 
-def _child(index: dict[str, Any], arch: str) -> Digest | None:
-    """Return the manifest for linux/`arch`; attestations (platform unknown) and variants below v8 do not count."""
-    for entry in index.get("manifests", []):
-        platform = entry.get("platform", {})
-        found = platform.get("os"), platform.get("architecture"), platform.get("variant", "v8")
-        if found == ("linux", arch, "v8"):
-            return Digest.parse(entry["digest"])
+@contextmanager
+def _reading(reference: Reference, what: str) -> Iterator[None]:
+    """Name the image when a document has not the shape that its media type promises."""
+    try:
+        yield
+    except KeyError as error:
+        raise ClusterImageError(f"{reference}: its {what} lacks {error}") from error
+    except (AttributeError, ConfigError, TypeError, ValueError) as error:
+        raise ClusterImageError(f"{reference}: its {what} makes no sense: {error}") from error
+
+
+def _child(reference: Reference, index: dict[str, Any], arch: str) -> Digest | None:
+    """Return the manifest for linux/`arch`; attestations (platform unknown) and other variants do not count."""
+    with _reading(reference, "index"):
+        for entry in index["manifests"]:
+            platform = entry.get("platform") or {}
+            found = platform.get("os"), platform.get("architecture"), platform.get("variant") or _VARIANTS[arch]
+            if found == ("linux", arch, _VARIANTS[arch]):
+                return Digest.parse(entry["digest"])
     return None
 
 
 def _blobs(reference: Reference, document: dict[str, Any]) -> tuple[Descriptor, ...]:
-    try:
+    with _reading(reference, "manifest"):
         return tuple(
             Descriptor(Digest.parse(blob["digest"]), int(blob["size"]), str(blob["mediaType"]))
             for blob in (document["config"], *document["layers"])
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ClusterImageError(f"{reference}: its manifest lacks {error}") from error
 
 
 def _single(
