@@ -38,9 +38,13 @@ class Instruction:
 
 @dataclass(slots=True)
 class Content:
-    """What a Kubefile made; `tree` maps a place in the image to an entry, whose `path` is its place in the context."""
+    """What a Kubefile made; `tree` maps a place in the image to an entry, whose `path` is its place in the context.
+
+    `parents` are the directories that hold something.
+    """
 
     tree: dict[str, Entry] = field(default_factory=dict)
+    parents: set[str] = field(default_factory=set)
     labels: dict[str, str] = field(default_factory=dict)
     applications: list[dict[str, Any]] = field(default_factory=list)
     launch: list[str] = field(default_factory=list)
@@ -48,9 +52,9 @@ class Content:
 
 def parse(text: str, name: str) -> tuple[Instruction, ...]:
     """Read the lines of a Kubefile; an unknown instruction raises ConfigError with file and line."""
-    instructions = []
+    instructions: list[Instruction] = []
     for number, line in _lines(text):
-        verb, _, rest = line.partition(" ")
+        verb, rest = (*line.split(None, 1), "")[:2]
         where = f"{name}:{number}"
         if verb.upper() not in _VERBS:
             raise ConfigError(f"{where}: unknown instruction '{verb}'", hint=nearest(verb.upper(), tuple(_VERBS)))
@@ -59,23 +63,28 @@ def parse(text: str, name: str) -> tuple[Instruction, ...]:
         except ValueError as error:
             raise ConfigError(f"{where}: {verb}: {error}", hint="close the quotation") from error
         instructions.append(Instruction(where, verb.upper(), words, rest.strip()))
+    if not instructions or instructions[0].verb != "FROM":
+        where = instructions[0].where if instructions else f"{name}:1"
+        raise ConfigError(f"{where}: does not begin with FROM", hint="a cluster image begins with FROM scratch")
     return tuple(instructions)
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    """Return the lines with their numbers, comments and blanks left out, continued lines joined."""
+    """Return the lines with their numbers, comments and blanks left out, continued lines joined under the first's."""
     lines: list[tuple[int, str]] = []
-    pending = ""
+    pending: tuple[int, str] | None = None
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
+        first, before = pending or (number, "")
+        pending = (first, before + line.removesuffix("\\").rstrip())
         if line.endswith("\\"):
-            pending += line[:-1].rstrip() + " "
+            pending = (first, f"{pending[1]} ")
             continue
-        lines.append((number, pending + line))
-        pending = ""
-    return lines
+        lines.append(pending)
+        pending = None
+    return [*lines, pending] if pending else lines
 
 
 def evaluate(instructions: tuple[Instruction, ...], context: tuple[Entry, ...], arch: str) -> Content:
@@ -95,14 +104,32 @@ def _copy(instruction: Instruction, content: Content, context: tuple[Entry, ...]
     if len(instruction.words) < 2:
         raise instruction.error("needs a source and a destination")
     *sources, destination = instruction.words
+    if len(sources) > 1 and destination != "." and not destination.endswith("/"):
+        raise instruction.error(f"'{destination}' must end with / to take several sources")
     for source in sources:
         name = source.replace("${ARCH}", arch).replace("$ARCH", arch).removeprefix("./").rstrip("/") or "."
         found = [entry for entry in context if name == "." or entry.path == name or entry.path.startswith(f"{name}/")]
         if not found:
             raise instruction.error(f"'{name}' is not in the build context")
         for entry in found:
-            place = _place(instruction, entry.path, name, destination, content)
-            content.tree[place] = entry
+            _put(instruction, content, _place(instruction, entry.path, name, destination, content), entry)
+
+
+def _put(instruction: Instruction, content: Content, place: str, entry: Entry) -> None:
+    """Put `entry` at `place`; what Docker would refuse there too raises ConfigError."""
+    parts = place.split("/")
+    for depth in range(1, len(parts)):
+        above = "/".join(parts[:depth])
+        if above in content.tree and not content.tree[above].is_directory:
+            raise instruction.error(f"'{place}' lies below the file '{above}'")
+        content.parents.add(above)
+    if not entry.is_directory and _is_directory(content, place):
+        raise instruction.error(f"'{place}' is a directory already")
+    content.tree[place] = entry
+
+
+def _is_directory(content: Content, place: str) -> bool:
+    return place in content.parents or (place in content.tree and content.tree[place].is_directory)
 
 
 def _place(instruction: Instruction, path: str, source: str, destination: str, content: Content) -> str:
@@ -117,14 +144,12 @@ def _place(instruction: Instruction, path: str, source: str, destination: str, c
     name = PurePosixPath(path).name
     if not target:
         return name
-    is_directory = destination.endswith("/") or any(
-        place.startswith(f"{target}/") or (place == target and entry.is_directory)
-        for place, entry in content.tree.items()
-    )
-    return f"{target}/{name}" if is_directory else target
+    return f"{target}/{name}" if destination.endswith("/") or _is_directory(content, target) else target
 
 
 def _label(instruction: Instruction, content: Content, context: tuple[Entry, ...], arch: str) -> None:
+    if not instruction.words:
+        raise instruction.error("needs key=value")
     for word in instruction.words:
         key, equals, value = word.partition("=")
         if not (key and equals):
@@ -136,10 +161,12 @@ def _cni(instruction: Instruction, content: Content, context: tuple[Entry, ...],
     if len(instruction.words) != 2 or not instruction.words[1].startswith("local://"):
         raise instruction.error("must be: CNI name local://file", "remote files are pinned in versions.toml instead")
     name, file = instruction.words[0], instruction.words[1].removeprefix("local://")
-    entry = next((entry for entry in context if entry.path == file), None)
+    if "/" in name or name in (".", ".."):
+        raise instruction.error(f"'{name}' is no name of an application")
+    entry = next((entry for entry in context if entry.path == file and not entry.is_directory), None)
     if entry is None:
         raise instruction.error(f"'{file}' is not in the build context")
-    content.tree[f"application/apps/{name}/{PurePosixPath(file).name}"] = entry
+    _put(instruction, content, f"application/apps/{name}/{PurePosixPath(file).name}", entry)
     content.labels[_CNI_LABEL.format(name=name)] = "true"
     kind = "shell" if file.endswith(".sh") else "kube"
     files = [PurePosixPath(file).name]
@@ -149,8 +176,10 @@ def _cni(instruction: Instruction, content: Content, context: tuple[Entry, ...],
 def _launch(instruction: Instruction, content: Content, context: tuple[Entry, ...], arch: str) -> None:
     try:
         names = json.loads(instruction.rest)
-    except ValueError as error:
-        raise instruction.error(f"'{instruction.rest}' is not a JSON list", 'write LAUNCH ["calico"]') from error
+    except ValueError:
+        names = None
+    if not isinstance(names, list):
+        raise instruction.error(f"'{instruction.rest}' is not a JSON list of names", 'write LAUNCH ["calico"]')
     known = tuple(application["name"] for application in content.applications)
     for name in names:
         if name not in known:
@@ -166,7 +195,7 @@ def entries(content: Content) -> tuple[tuple[Entry, str], ...]:
     return tuple(
         (replace(entry, path=place), entry.path)
         for place, entry in sorted(content.tree.items())
-        if not (entry.is_directory and any(other.startswith(f"{place}/") for other in content.tree))
+        if not (entry.is_directory and place in content.parents)
     )
 
 
