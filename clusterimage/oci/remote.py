@@ -35,9 +35,9 @@ def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
         return LockedImage(reference, top, (_single(network, reference, top, body, store),))
     platforms = []
     for arch in ARCHES:
-        child = _child(reference, body, arch)
-        if child is not None:
-            found, document = _document(network, reference, str(child), store)
+        digest = child(str(reference), body, arch)
+        if digest is not None:
+            found, document = _document(network, reference, str(digest), store)
             platforms.append(LockedPlatform(arch, found, _blobs(reference, document)))
     if not platforms:
         raise ClusterImageError(f"{reference}: has no image for {' or '.join(ARCHES)}", hint="drop it from imageList")
@@ -104,19 +104,22 @@ def _parse(reference: Reference, data: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def _reading(reference: Reference, what: str) -> Iterator[None]:
+def _reading(name: str, what: str) -> Iterator[None]:
     """Name the image when a document has not the shape that its media type promises."""
     try:
         yield
     except KeyError as error:
-        raise ClusterImageError(f"{reference}: its {what} lacks {error}") from error
+        raise ClusterImageError(f"{name}: its {what} lacks {error}") from error
     except (AttributeError, ConfigError, TypeError, ValueError) as error:
-        raise ClusterImageError(f"{reference}: its {what} makes no sense: {error}") from error
+        raise ClusterImageError(f"{name}: its {what} makes no sense: {error}") from error
 
 
-def _child(reference: Reference, index: dict[str, Any], arch: str) -> Digest | None:
-    """Return the manifest for linux/`arch`; attestations (platform unknown) and other variants do not count."""
-    with _reading(reference, "index"):
+def child(name: str, index: dict[str, Any], arch: str) -> Digest | None:
+    """Return the manifest for linux/`arch` in the index of the image `name`, or None.
+
+    Attestations (platform unknown) and other variants do not count.
+    """
+    with _reading(name, "index"):
         for entry in index["manifests"]:
             platform = entry.get("platform") or {}
             found = platform.get("os"), platform.get("architecture"), platform.get("variant") or _VARIANTS[arch]
@@ -126,7 +129,7 @@ def _child(reference: Reference, index: dict[str, Any], arch: str) -> Digest | N
 
 
 def _blobs(reference: Reference, document: dict[str, Any]) -> tuple[Descriptor, ...]:
-    with _reading(reference, "manifest"):
+    with _reading(str(reference), "manifest"):
         return tuple(
             Descriptor(Digest.parse(blob["digest"]), int(blob["size"]), str(blob["mediaType"]))
             for blob in (document["config"], *document["layers"])
