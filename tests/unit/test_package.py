@@ -343,9 +343,3 @@ def test_what_does_not_belong_to_it_is_named(tmp_path: Path, name: str) -> None:
     error = error_of(package.verify, tmp_path / "dest")
 
     assert error.problem == f"{tmp_path}/dest/{name}: does not belong to it"
-
-
-def test_what_is_no_package_is_named(tmp_path: Path) -> None:
-    error = error_of(package.verify, tmp_path / "none")
-
-    assert (error.problem, error.hint) == (f"{tmp_path}/none: is not a built image", "run doit build")
