@@ -8,9 +8,10 @@ from pathlib import Path
 
 from clusterimage import lock, source
 from clusterimage.errors import ConfigError
-from clusterimage.lock import Lock
+from clusterimage.lock import Lock, LockedImage
 from clusterimage.network import Network
-from clusterimage.oci import layer, remote
+from clusterimage.oci import layer, local, remote
+from clusterimage.oci.reference import Reference
 from clusterimage.requirement import Requirement
 from clusterimage.store import Store
 from clusterimage.table import Table
@@ -57,9 +58,13 @@ def _save(network: Network, needed: Requirement, known: Lock, witnesses: Path | 
         _AT_ONCE,
     )
     references = dict.fromkeys(image.reference for image in images)
-    pinned = together(lambda reference: remote.pin(network, reference, store), tuple(references), _AT_ONCE)
+    pinned = together(lambda reference: _pin(network, reference, store), tuple(references), _AT_ONCE)
     kept = known.only(needed)
     gone = {request.key for request in requests}
     files += [file for file in kept.files if file.key not in gone]
     lock.save(dest, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))
     log.info("%s: %d files and %d images pinned", dest, len(requests), len(references))
+
+
+def _pin(network: Network, reference: Reference, store: Store) -> LockedImage:
+    return (local.pin if reference.local else remote.pin)(network, reference, store)
