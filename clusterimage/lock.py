@@ -171,7 +171,7 @@ def _image(row: Table) -> LockedImage:
         for platform in row.tables("platform")
     )
     top = _descriptor(row, "digest", row.text("digest"))
-    return LockedImage(row.parse("reference", Reference.parse), top, platforms)
+    return LockedImage(row.parse("reference", Reference.parse_source), top, platforms)
 
 
 def _descriptor(row: Table, key: str, text: str) -> Descriptor:

@@ -96,7 +96,7 @@ class Recipe:
             for path in files.walk(root)
             for arch in self.selection.arches
         ]
-        listing = "".join(f"{image.reference}\n" for image in self._images(one))
+        listing = "".join(f"{image.reference.plain}\n" for image in self._images(one))
         own = self.layout.context / "kubeadm.yml"
         texts = (("imageList", listing), ("rootfs/imageList", listing))
         rendering = Rendering(tuple(templates), self._variables(one), texts, own if own.exists() else None)
@@ -120,7 +120,7 @@ class Recipe:
             docker_needs_cri_dockerd=self._cri_dockerd(one),
             pod_subnet=defaults.pod_subnet,
             service_subnet=defaults.service_subnet,
-            images=tuple(str(image.reference) for image in self._images(one)),
+            images=tuple(str(image.reference.plain) for image in self._images(one)),
             rules=self.spec.kubeadm,
         )
 
@@ -223,7 +223,7 @@ class Recipe:
             reference=self.selection.reference(one, self.spec.defaults.name),
             context=self.layout.tree("context", one.id),
             registries=registries,
-            images=tuple(str(image.reference) for image in self._images(one)),
+            images=tuple(str(image.reference.plain) for image in self._images(one)),
             compressor=self.pins.compressor,
             labels=stand_in,
         )

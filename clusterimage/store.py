@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +113,23 @@ class Store:
             digest, size = transfer.hasher.digest, transfer.hasher.size
             self._keep(transfer.partial, self.path(digest), wanted.mode)
         return digest, size
+
+    def keep(self, pieces: Iterable[bytes]) -> tuple[Digest, int]:
+        """Keep content that nobody has pinned, unless it is there already; return its digest and size."""
+        partial, hasher = files.beside(self.root / "partial" / "kept"), Hasher()
+        try:
+            with partial.open("wb") as stream:
+                for piece in pieces:
+                    hasher.update(piece)
+                    stream.write(piece)
+                stream.flush()
+                os.fsync(stream.fileno())
+            with single_flight(self.path(hasher.digest)):
+                if not self.has(hasher.digest):
+                    self._keep(partial, self.path(hasher.digest), 0o444)
+        finally:
+            partial.unlink(missing_ok=True)
+        return hasher.digest, hasher.size
 
     @staticmethod
     def _keep(partial: Path, dest: Path, mode: int) -> None:

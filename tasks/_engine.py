@@ -31,6 +31,7 @@ from tasks._engine_state import ContentChecker, State
 from tasks._plan import plan
 
 _FETCHING_AT_ONCE = 8
+_SENDING_AT_ONCE = 4
 _ARGUMENTS_OF_RUNNER = 5  # doit gives the number of processes behind them
 
 
@@ -58,7 +59,8 @@ class PoolRunner(Runner):  # type: ignore[misc]
     def __init__(self, *args: Any) -> None:
         *common, cores = args if len(args) > _ARGUMENTS_OF_RUNNER else (*args, 1)
         super().__init__(*common)
-        self._pools = {"cpu": ThreadPoolExecutor(cores), "net": ThreadPoolExecutor(_FETCHING_AT_ONCE)}
+        sizes = {"cpu": cores, "net": _FETCHING_AT_ONCE, "send": _SENDING_AT_ONCE}
+        self._pools = {name: ThreadPoolExecutor(size) for name, size in sizes.items()}
         self._again = self._exhausted = False
 
     @staticmethod

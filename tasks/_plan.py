@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from pathlib import Path
 
 from doit import doit_cmd
@@ -13,7 +14,8 @@ from clusterimage import plan as plans
 from clusterimage import requirement, selection
 from clusterimage import spec as specs
 from clusterimage.audit import Kubeadm
-from clusterimage.errors import ClusterImageError
+from clusterimage.credentials import Credentials
+from clusterimage.errors import ClusterImageError, ConfigError
 from clusterimage.layout import Layout
 from clusterimage.plan import Plan
 from clusterimage.spec import Spec
@@ -41,7 +43,7 @@ def plan() -> Plan:
 
 def kubeadm(pack: Pack) -> Kubeadm | None:
     """Return the kubeadm of that image's version, if this host can run it; a stand-in cannot be run anywhere."""
-    arch = _ARCHES.get(os.uname().machine)
+    arch = host_arch()
     version = pack.combination.kubernetes
     for download in plan().downloads:
         pin = download.pin
@@ -49,6 +51,32 @@ def kubeadm(pack: Pack) -> Kubeadm | None:
             images = tuple(str(image) for image in requirement.kubeadm_images(spec(), version, ROOT))
             return Kubeadm(download.path, str(version), images)
     return None
+
+
+def host_arch() -> str:
+    """Return the architecture of this machine as images spell it; one that we do not build for keeps its own name."""
+    machine = os.uname().machine
+    return _ARCHES.get(machine, machine)
+
+
+def login() -> Credentials | None:
+    """Return the login that variables or environment give for pushing, None to have Docker's configuration asked.
+
+    `password=-` reads a line of standard input, which is there once: call this once.
+    """
+    chosen = plan().selection.pushing
+    user, password = chosen.username or environment("CLUSTERIMAGE_USERNAME"), chosen.password
+    if password == "-":
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif password:
+        sys.stderr.write("warning: others on this machine can see password=; use CLUSTERIMAGE_PASSWORD or password=-\n")
+    else:
+        password = environment("CLUSTERIMAGE_PASSWORD")
+    if bool(user) != bool(password):
+        there, missing = ("username", "password") if user else ("password", "username")
+        hint = "CLUSTERIMAGE_USERNAME and CLUSTERIMAGE_PASSWORD, or neither for what `docker login` noted"
+        raise ConfigError(f"a {there} without a {missing}", hint=hint)
+    return Credentials(user, password) if user else None
 
 
 def variables() -> dict[str, str]:

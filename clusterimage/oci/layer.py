@@ -96,6 +96,12 @@ def write(layer: Layer, locked_compressor: str, dest: Path) -> Written:
     return Written(plain.digest, packed.digest, packed.size)
 
 
+def tar(layer: Layer) -> Iterator[bytes]:
+    """Yield `layer` as a plain tar, piece by piece."""
+    for piece, _ in _stream(layer):
+        yield piece
+
+
 def _drain(future: Future[bytes], packed: Hasher, stream: IO[bytes]) -> None:
     data = future.result()
     packed.update(data)

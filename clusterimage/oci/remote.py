@@ -47,12 +47,17 @@ def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
 def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Path) -> None:
     """Bring every blob of `image` for `arch` into `store`, by digest, and write their list to `dest`."""
     platform = image.platform(arch)
-    documents = (image.top,) if platform.manifest == image.top else (image.top, platform.manifest)
-    for descriptor in documents:
+    for descriptor in dict.fromkeys((image.top, platform.manifest)):
         _fetch(network, image.reference, descriptor, store, "manifests")
     for descriptor in platform.blobs:
         _fetch(network, image.reference, descriptor, store, "blobs")
-    blobs = {blob.digest: blob for blob in (*documents, *platform.blobs)}
+    write_list(image, arch, dest)
+
+
+def write_list(image: LockedImage, arch: str, dest: Path) -> None:
+    """Write the list of all blobs of `image` for `arch`, which are in the store, to `dest`."""
+    platform = image.platform(arch)
+    blobs = {blob.digest: blob for blob in (image.top, platform.manifest, *platform.blobs)}
     manifest.write(dest, (Entry(f"sha256/{hex_.hex}", 0o444, blob.size, hex_.hex) for hex_, blob in blobs.items()))
 
 

@@ -11,7 +11,8 @@ from clusterimage.upstream.files import UpstreamFile
 def published(requirements: Sequence[Requirement]) -> tuple[list[UpstreamFile], list[str]]:
     """Return every file and image that `requirements` ask for, each once."""
     requests = {request.url: request for needed in requirements for request in needed.files}
-    images = {str(image.reference) for needed in requirements for image in needed.images}
+    references = {image.reference for needed in requirements for image in needed.images}
+    images = [str(reference) for reference in references if not reference.local]
     return [_file(request) for request in requests.values()], sorted(images)
 
 
