@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterimage import files
+from clusterimage import files, kubeadm
 from clusterimage import spec as specs
+from clusterimage.contract import Expected
 from clusterimage.layout import Layout
 from clusterimage.lock import Lock, LockedFile, LockedImage
 from clusterimage.oci.reference import Reference
@@ -226,7 +227,18 @@ class Recipe:
             labels=stand_in,
         )
         inputs = (self.layout.listing("context", one.id), *(self.layout.listing("registry", s.name) for s in saves))
-        return Pack(one.id, one, package, inputs, self.layout.package(one.id))
+        return Pack(one.id, one, package, inputs, self.layout.package(one.id), self._expected(one))
+
+    def _expected(self, one: Combination) -> Expected:
+        return Expected(
+            kubernetes=one.kubernetes,
+            cri=one.cri,
+            cni=one.cni,
+            flavor="sealer",
+            arches=self.selection.arches,
+            images=tuple(str(image.reference) for image in self._images(one)),
+            kubeadm_api=kubeadm.api(self.spec.kubeadm, one.kubernetes, "sealer"),
+        )
 
 
 def _file_name(pin: LockedFile) -> str:

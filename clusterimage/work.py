@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.contract import Expected
 from clusterimage.lock import LockedFile, LockedImage
 from clusterimage.oci.storage import Saved
 from clusterimage.package import Package
@@ -128,3 +129,4 @@ class Pack:
     package: Package
     inputs: tuple[Path, ...]
     dest: Path
+    expected: Expected
