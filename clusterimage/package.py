@@ -44,6 +44,7 @@ class Package:
     compressor: str
     labels: tuple[tuple[str, str], ...] = ()
     epoch: int = 0
+    sealer_annotations: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,11 @@ def write(package: Package, layers: Path, dest: Path, listing: Path) -> None:
     for arch, registries in package.registries:
         content = kubefile.evaluate(instructions, context, arch)
         sources = _sources(package, content, registries)
-        extension = kubefile.extension(content, f"clusterimage {__version__}")
-        annotations = {EXTENSION: json.dumps(extension, sort_keys=True), CONTAINER_IMAGES: _names(package, arch)}
+        annotations = _annotations(package, content, arch)
         labels = tuple(sorted({**content.labels, **dict(package.labels)}.items()))
+        env = tuple(sorted(content.env.items()))
         built = _layers(sources, package, layers)
-        images.append(Image(arch, built, labels, tuple(sorted(annotations.items())), package.epoch))
+        images.append(Image(arch, built, labels, tuple(sorted(annotations.items())), package.epoch, env))
     with files.atomic_tree(dest) as tree:
         image.write(tuple(images), package.reference, tree)
         files.write(tree / SUMS, sums(tree))
@@ -88,6 +89,13 @@ def _sources(package: Package, content: Content, registries: tuple[Path, ...]) -
             place = f"registry/{entry.path}"
             sources.setdefault(place, Source(replace(entry, path=place), root / entry.path))
     return list(sources.values())
+
+
+def _annotations(package: Package, content: Content, arch: str) -> dict[str, str]:
+    if not package.sealer_annotations:
+        return {}
+    extension = kubefile.extension(content, f"clusterimage {__version__}")
+    return {EXTENSION: json.dumps(extension, sort_keys=True), CONTAINER_IMAGES: _names(package, arch)}
 
 
 def _names(package: Package, arch: str) -> str:

@@ -17,9 +17,13 @@ from clusterimage.tree import Branch, Piece
 
 @dataclass(frozen=True, slots=True)
 class Locking:
-    """A version to lock: what it needs, and where the lock goes; `missing` counts what is not pinned yet."""
+    """A version to lock: what is needed now and what any flavor may need, whose pins are kept; where the lock goes.
+
+    `missing` counts what is not pinned yet.
+    """
 
     requirement: Requirement
+    any_flavor: Requirement
     path: Path
     missing: int
 
