@@ -5,6 +5,7 @@
      +- FetchError               a server did not give what was asked for (knows whether trying again can help)
      +- DigestMismatch           bytes differ from their pin
      +- CollisionError           two owners of one path
+     +- FindingsError            all that a check found, one line each
 
 Anything else that escapes is a bug and keeps its traceback.
 """
@@ -56,6 +57,18 @@ class CollisionError(ClusterImageError):
 
     def __init__(self, path: str, first: str, second: str) -> None:
         super().__init__(f"{path}: both {first} and {second} bring it, with different content", hint="drop one of them")
+
+
+class FindingsError(ClusterImageError):
+    """A check of `what` found something: `findings`, each one line."""
+
+    def __init__(self, what: str, findings: tuple[str, ...], *, hint: str = "") -> None:
+        count = f"{len(findings)} finding{'' if len(findings) == 1 else 's'}"
+        super().__init__(f"{what}: {count}", hint=hint)
+        self.findings = findings
+
+    def __str__(self) -> str:
+        return "\n".join((self.problem, *(f"  {line}" for line in self.findings), f"  hint: {self.hint}"))
 
 
 def from_os_error(error: OSError) -> ClusterImageError | None:

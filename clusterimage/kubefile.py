@@ -1,7 +1,7 @@
 """Kubefiles, as `sealer build` reads them, and what they put into an image.
 
     FROM scratch                        COPY source... destination (${ARCH} and $ARCH in a source)
-    LABEL "key"="value"                 CNI name local://file          LAUNCH ["name"]
+    LABEL "key"="value"  ENV key=value   CNI name local://file          LAUNCH ["name"]
 
 Their meaning is sealer's (0.9.2 to 0.11: build/kubefile); what it writes are config labels and the annotation
 `sealer.image.extension`.
@@ -46,6 +46,7 @@ class Content:
     tree: dict[str, Entry] = field(default_factory=dict)
     parents: set[str] = field(default_factory=set)
     labels: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
     applications: list[dict[str, Any]] = field(default_factory=list)
     launch: list[str] = field(default_factory=list)
 
@@ -148,13 +149,23 @@ def _place(instruction: Instruction, path: str, source: str, destination: str, c
 
 
 def _label(instruction: Instruction, content: Content, context: tuple[Entry, ...], arch: str) -> None:
+    content.labels |= _pairs(instruction)
+
+
+def _env(instruction: Instruction, content: Content, context: tuple[Entry, ...], arch: str) -> None:
+    content.env |= _pairs(instruction)
+
+
+def _pairs(instruction: Instruction) -> dict[str, str]:
+    pairs = {}
     if not instruction.words:
         raise instruction.error("needs key=value")
     for word in instruction.words:
         key, equals, value = word.partition("=")
         if not (key and equals):
             raise instruction.error(f"'{word}' is not key=value")
-        content.labels[key] = value
+        pairs[key] = value
+    return pairs
 
 
 def _cni(instruction: Instruction, content: Content, context: tuple[Entry, ...], arch: str) -> None:
@@ -187,7 +198,7 @@ def _launch(instruction: Instruction, content: Content, context: tuple[Entry, ..
     content.launch = names
 
 
-_VERBS = {"FROM": _from, "COPY": _copy, "LABEL": _label, "CNI": _cni, "LAUNCH": _launch}
+_VERBS = {"FROM": _from, "COPY": _copy, "LABEL": _label, "ENV": _env, "CNI": _cni, "LAUNCH": _launch}
 
 
 def entries(content: Content) -> tuple[tuple[Entry, str], ...]:

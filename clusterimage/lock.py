@@ -129,6 +129,16 @@ class Lock:
             images=tuple(image for image in self.images if image.reference in references),
         )
 
+    def without(self, requirement: Requirement) -> Lock:
+        """Return the lock without the pins that `requirement` asks for."""
+        keys = {request.key for request in requirement.files}
+        references = {request.reference for request in requirement.images}
+        return replace(
+            self,
+            files=tuple(file for file in self.files if file.key not in keys),
+            images=tuple(image for image in self.images if image.reference not in references),
+        )
+
 
 def empty(kubernetes: Version, compressor: str) -> Lock:
     """Return a lock that pins nothing yet."""

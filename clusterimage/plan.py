@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from clusterimage import imagelist, lock, requirement
 from clusterimage.errors import ConfigError
+from clusterimage.flavor import FLAVORS
 from clusterimage.layout import Layout
 from clusterimage.lock import Lock
 from clusterimage.recipe import Recipe
@@ -48,15 +49,17 @@ def expand(spec: Spec, selection: Selection, layout: Layout) -> Plan:
     """Return the plan for `selection`; raises ConfigError for what the spec or a lock cannot give."""
     extra = imagelist.read(layout.context / "imageList")
     lockings, recipes = [], []
+    flavors = tuple(dict.fromkeys(one.flavor for one in selection.combinations))
     for version in selection.versions:
-        needed = requirement.require(spec, version, extra, layout.root)
+        needs = {flavor: requirement.require(spec, version, extra, layout.root, flavor) for flavor in FLAVORS}
+        needed = requirement.union([needs[flavor] for flavor in flavors])
         path = layout.lock(version)
         pins = _pins(layout, path)
         missing = sum(map(len, pins.lacks(needed))) if pins else len(needed.files) + len(needed.images)
-        lockings.append(Locking(needed, path, missing))
+        lockings.append(Locking(needed, requirement.union(tuple(needs.values())), path, missing))
         if pins is not None and not missing:
-            recipes.append(Recipe(spec, selection, layout, needed, pins))
-    chosen = [(r, c) for r in recipes for c in selection.combinations if c.kubernetes == r.needed.kubernetes]
+            recipes += [Recipe(spec, spec.flavor(flavor), selection, layout, needs[flavor], pins) for flavor in flavors]
+    chosen = [(recipe, one) for recipe in recipes for one in selection.combinations if recipe.makes(one)]
     return Plan(
         selection=selection,
         layout=layout,

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterimage import files
+from clusterimage import files, kubeadm
 from clusterimage import spec as specs
+from clusterimage.contract import Expected
+from clusterimage.flavor import SEALER, Flavor
 from clusterimage.layout import Layout
 from clusterimage.lock import Lock, LockedFile, LockedImage
 from clusterimage.oci.reference import Reference
@@ -25,18 +27,22 @@ from clusterimage.work import Download, Extraction, Load, Merge, Pack, Pull, Ren
 
 _STAND_IN = ("io.clusterimage.stand-in", "true")
 _ROOTFS, _CRI, _OVERLAY = 0, 1, 2
-_PLATFORM = "platform"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A version's rules, pins and paths, from which the things of every step follow."""
+    """The rules, pins and paths of a version in one flavor, from which the things of every step follow."""
 
     spec: Spec
+    flavor: Flavor
     selection: Selection
     layout: Layout
     needed: Requirement
     pins: Lock
+
+    def makes(self, one: Combination) -> bool:
+        """Tell whether this is the recipe of `one`."""
+        return (one.kubernetes, one.flavor) == (self.needed.kubernetes, self.flavor.name)
 
     # ------------------------------------------------------------------ files
 
@@ -66,7 +72,8 @@ class Recipe:
 
     def _context(self, one: Combination) -> Iterator[tuple[Path, str, int]]:
         """Yield the files of context/ that `one` holds: (file, place in the build context, rank)."""
-        folders = [("rootfs", "rootfs", _ROOTFS), (one.cri, "rootfs", _CRI)]
+        trees = [tree.format(cri=one.cri) for tree in self.flavor.trees]
+        folders = [(tree, "rootfs", _CRI if index else _ROOTFS) for index, tree in enumerate(trees)]
         if self._cri_dockerd(one):
             folders.append(("cri-dockerd", "rootfs", _CRI))
         if one.cni != "none":
@@ -76,6 +83,9 @@ class Recipe:
             for path in files.walk(root):
                 place = path.relative_to(root).as_posix()
                 yield path, f"{prefix}/{place}" if prefix else place, rank
+        for file in self.flavor.files:
+            tree, _, place = file.format(cri=one.cri).partition("/")
+            yield self.layout.context / tree / place, f"rootfs/{place}", _ROOTFS
 
     def _cri_dockerd(self, one: Combination) -> bool:
         """Tell whether the kubelet needs cri-dockerd to speak to docker: its file is needed from v1.24 on."""
@@ -88,9 +98,9 @@ class Recipe:
             for path, place, rank in self._context(one)
             if path.suffix == SUFFIX
         ]
-        kubefile = self.layout.context / f"Kubefile{SUFFIX}"
+        kubefile = self.layout.context / self.flavor.kubefile
         templates += [Template(kubefile, "Kubefile"), Template(kubefile, "rootfs/Kubefile")]
-        root = self.layout.context / _PLATFORM
+        root = self.layout.context / (self.flavor.platform or "none")
         templates += [
             Template(path, f"{arch}/{path.relative_to(root).as_posix().removesuffix(SUFFIX)}", arch)
             for path in files.walk(root)
@@ -106,6 +116,7 @@ class Recipe:
         defaults = self.spec.defaults
         version = self.needed.component_version(self.spec.runtime(one.cri).component)
         config = specs.pick(self.spec.containerd_config, _containerd(self.needed), "containerd_config")
+        images = tuple(image for image in self._images(one))
         return Variables(
             kubernetes=one.kubernetes,
             cri=one.cri,
@@ -113,14 +124,18 @@ class Recipe:
             cni=one.cni,
             cni_version=self.needed.component_version("tigera-operator") if one.cni == "calico" else "",
             pause=self.needed.pause(),
-            registry=defaults.registry,
+            flavor=one.flavor,
+            registry=self.flavor.registry,
+            image_repository=self.flavor.image_repository,
             registry_image=self.spec.registry_image,
-            socket=specs.pick(self.spec.sockets, one.kubernetes, "socket", one.cri),
+            socket=specs.pick(self.spec.sockets, one.kubernetes, "socket", one.cri, one.flavor),
+            cri_api=specs.pick(self.spec.cri_api, one.kubernetes, "cri_api"),
             containerd_config=int(config),
             docker_needs_cri_dockerd=self._cri_dockerd(one),
             pod_subnet=defaults.pod_subnet,
             service_subnet=defaults.service_subnet,
-            images=tuple(str(image.reference.plain) for image in self._images(one)),
+            images=tuple(str(image.reference.plain) for image in images),
+            own_images=tuple(str(image.reference.plain) for image in images if image.group == one.flavor),
             rules=self.spec.kubeadm,
         )
 
@@ -159,7 +174,7 @@ class Recipe:
     # ----------------------------------------------------------------- images
 
     def _images(self, one: Combination) -> list[ImageRequest]:
-        groups = (BASE, KUBERNETES, one.cni)
+        groups = (BASE, one.flavor, KUBERNETES, one.cni)
         return [image for image in self.needed.images if image.group in groups]
 
     def _locked(self, reference: Reference) -> LockedImage:
@@ -184,7 +199,7 @@ class Recipe:
     def saves(self, one: Combination) -> Iterator[Save]:
         """Yield the sets of images that are saved together: what every cluster has, the control plane, the CNI's."""
         for arch in self.selection.arches:
-            for group in (BASE, KUBERNETES, one.cni):
+            for group in (BASE, one.flavor, KUBERNETES, one.cni):
                 images = [image for image in self.needed.images if image.group == group]
                 if images:
                     yield self._save(group, images, arch)
@@ -194,16 +209,20 @@ class Recipe:
             Saved(
                 self._locked(image.reference),
                 ((image.reference.repository, image.reference.tag), *image.aliases),
+                self.flavor.single_platform,
             )
             for image in images
         )
         listings = tuple(self._pull(image.reference, arch).listing for image in images)
-        name = f"{group}-{self.needed.kubernetes}-{arch}"
+        suffix = "" if self.flavor.name == SEALER else f"-{self.flavor.name}"
+        name = f"{group}-{self.needed.kubernetes}-{arch}{suffix}"
         return Save(name, saved, arch, f"images-{group}", listings, self.layout.tree("registry", name))
 
     def loads(self) -> Iterator[Load]:
         """Yield the image that runs the registry of the cluster, to be loaded from a file."""
         reference = Reference.parse(self.spec.registry_image)
+        if not self.flavor.registry_image:
+            return
         for arch in self.selection.arches:
             pull = self._pull(reference, arch)
             name = f"{reference.label}-{arch}"
@@ -220,15 +239,28 @@ class Recipe:
         )
         stand_in = (_STAND_IN,) if self.layout.stand_in else ()
         package = Package(
-            reference=self.selection.reference(one, self.spec.defaults.name),
+            reference=self.selection.reference(one, self.flavor),
             context=self.layout.tree("context", one.id),
             registries=registries,
             images=tuple(str(image.reference.plain) for image in self._images(one)),
             compressor=self.pins.compressor,
             labels=stand_in,
+            sealer_annotations=self.flavor.sealer_annotations,
         )
         inputs = (self.layout.listing("context", one.id), *(self.layout.listing("registry", s.name) for s in saves))
-        return Pack(one.id, one, package, inputs, self.layout.package(one.id))
+        return Pack(one.id, one, package, inputs, self.layout.package(one.id), self._expected(one))
+
+    def _expected(self, one: Combination) -> Expected:
+        return Expected(
+            kubernetes=one.kubernetes,
+            cri=one.cri,
+            cni=one.cni,
+            flavor=one.flavor,
+            arches=self.selection.arches,
+            images=tuple(str(image.reference.plain) for image in self._images(one)),
+            kubeadm_api=kubeadm.api(self.spec.kubeadm, one.kubernetes, one.flavor),
+            single_platform=self.flavor.single_platform,
+        )
 
 
 def _file_name(pin: LockedFile) -> str:

@@ -21,14 +21,18 @@ class Variables:
     cni: str
     cni_version: str
     pause: str
+    flavor: str
     registry: str
+    image_repository: str
     registry_image: str
     socket: str
+    cri_api: str
     containerd_config: int
     docker_needs_cri_dockerd: bool
     pod_subnet: str
     service_subnet: str
     images: tuple[str, ...]
+    own_images: tuple[str, ...]
     rules: kubeadm.Rules
 
 
@@ -60,9 +64,10 @@ def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
     settings = kubeadm.Settings(
         kubernetes=variables.kubernetes,
         cri_socket=variables.socket,
-        image_repository=variables.registry,
+        image_repository=variables.image_repository,
         pod_subnet=variables.pod_subnet,
         service_subnet=variables.service_subnet,
+        flavor=variables.flavor,
     )
     documents = kubeadm.documents(settings, variables.rules)
     if own is not None:
@@ -81,11 +86,13 @@ def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
         "registry_port": int(port or 443),
         "registry_image": variables.registry_image,
         "socket": variables.socket,
+        "cri_api": variables.cri_api,
         "containerd_config": variables.containerd_config,
         "docker_needs_cri_dockerd": variables.docker_needs_cri_dockerd,
         "pod_subnet": networking["podSubnet"],
         "service_subnet": networking["serviceSubnet"],
         "images": variables.images,
+        "own_images": variables.own_images,
         "kubeadm_yml": kubeadm.text(documents),
         "kubeadm_yml_tmpl": kubeadm.template(documents),
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clusterimage import spec as specs
 from clusterimage.errors import ConfigError
+from clusterimage.flavor import SEALER, Flavor
 from clusterimage.oci.reference import Reference
 from clusterimage.spec import Calico, Component, Spec
 from clusterimage.table import Table, nearest
@@ -41,7 +43,7 @@ class FileRequest:
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """An image that is needed; `group` is what it is saved with: base, kubernetes, a CNI, or node (loaded by hand)."""
+    """An image that is needed; `group` is what it is saved with: base, a flavor, kubernetes, a CNI, node (by hand)."""
 
     reference: Reference
     group: str
@@ -50,7 +52,7 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """All that a Kubernetes version needs for every CRI, CNI and architecture."""
+    """All that a Kubernetes version needs for every CRI, CNI and architecture, of one flavor or of several."""
 
     kubernetes: Version
     files: tuple[FileRequest, ...]
@@ -65,24 +67,38 @@ class Requirement:
         return next(image.reference.tag for image in self.images if image.reference.repository.endswith("pause"))
 
 
-def require(spec: Spec, kubernetes: Version, extra: tuple[Reference, ...], root: Path) -> Requirement:
-    """Return what `kubernetes` needs; `extra` are the images of context/imageList, `root` holds the data tables.
+def require(
+    spec: Spec, kubernetes: Version, extra: tuple[Reference, ...], root: Path, flavor: str = SEALER
+) -> Requirement:
+    """Return what `kubernetes` needs in images of `flavor`.
 
+    `extra` are the images of context/imageList, `root` holds the data tables.
     A version that is too old, or that the table of kubeadm images does not know, raises ConfigError.
     """
     if kubernetes < spec.defaults.oldest:
         raise ConfigError(f"k8s={kubernetes}: Kubernetes before {spec.defaults.oldest} cannot be built")
-    calico = _calico(spec, kubernetes)
+    calico, row = _calico(spec, kubernetes), spec.flavor(flavor)
     return Requirement(
         kubernetes,
         tuple(
             _file(component, kubernetes, calico, arch, spelling)
             for component in spec.components
-            if component.kubernetes.holds(kubernetes)
+            if component.holds(kubernetes, flavor) and component.cni in ("", *row.cni)
             for arch, spelling in component.arches
         ),
-        _images(spec, kubernetes, calico, extra, root),
+        _images(
+            spec, kubernetes, row, (extra, BASE), (tuple(map(Reference.parse, calico.images)), "calico"), root=root
+        ),
     )
+
+
+def union(needs: Sequence[Requirement]) -> Requirement:
+    """Return what one version needs for several flavors."""
+    files = {file.key: file for needed in needs for file in needed.files}
+    images: dict[Reference, ImageRequest] = {}
+    for image in (image for needed in needs for image in needed.images):
+        images.setdefault(image.reference, image)
+    return Requirement(needs[0].kubernetes, tuple(files.values()), tuple(images.values()))
 
 
 def _calico(spec: Spec, kubernetes: Version) -> Calico:
@@ -131,21 +147,24 @@ def _version(component: Component, kubernetes: Version, calico: Calico) -> str:
 
 
 def _images(
-    spec: Spec, kubernetes: Version, calico: Calico, extra: tuple[Reference, ...], root: Path
+    spec: Spec, kubernetes: Version, flavor: Flavor, *more: tuple[tuple[Reference, ...], str], root: Path
 ) -> tuple[ImageRequest, ...]:
+    """Return the images of `more`, of the flavor and of kubeadm, each in the first group that names it."""
+    base, *cnis = more
     lists = (
-        (extra, BASE),
+        base,
+        (flavor.own_images(kubernetes), flavor.name),
         (kubeadm_images(spec, kubernetes, root), KUBERNETES),
-        (tuple(map(Reference.parse, calico.images)), "calico"),
+        *((references, cni) for references, cni in cnis if cni in flavor.cni),
     )
     groups: dict[Reference, str] = {}
     for references, group in lists:
         for reference in references:
             groups.setdefault(reference, group)
-    requests = [ImageRequest(one, group, _aliases(spec, kubernetes, one)) for one, group in groups.items()]
-    requests.sort(key=lambda request: request.group == KUBERNETES)  # an imageList ends with the control plane
+    requests = [ImageRequest(one, group, _aliases(spec, kubernetes, flavor, one)) for one, group in groups.items()]
     _refuse_shared_names(requests)
-    return (*requests, ImageRequest(Reference.parse(spec.registry_image), NODE))
+    node = (ImageRequest(Reference.parse(spec.registry_image), NODE),) if flavor.registry_image else ()
+    return (*requests, *node)
 
 
 def _refuse_shared_names(requests: list[ImageRequest]) -> None:
@@ -159,11 +178,13 @@ def _refuse_shared_names(requests: list[ImageRequest]) -> None:
                 raise ConfigError(f"{other} and {reference} would be saved under one name", hint=hint)
 
 
-def _aliases(spec: Spec, kubernetes: Version, reference: Reference) -> tuple[tuple[str, str], ...]:
+def _aliases(spec: Spec, kubernetes: Version, flavor: Flavor, reference: Reference) -> tuple[tuple[str, str], ...]:
     also = (
         name.partition(":")
         for alias in spec.aliases
-        if alias.image == reference.repository and alias.kubernetes.holds(kubernetes)
+        if alias.flavor in ("", flavor.name)
+        and alias.image == reference.repository
+        and alias.kubernetes.holds(kubernetes)
         for name in alias.also
     )
     return tuple((repository, tag or reference.tag) for repository, _, tag in also)

@@ -12,32 +12,36 @@ from clusterimage.lock import Lock, LockedImage
 from clusterimage.network import Network
 from clusterimage.oci import layer, local, remote
 from clusterimage.oci.reference import Reference
-from clusterimage.requirement import Requirement
 from clusterimage.store import Store
 from clusterimage.table import Table
 from clusterimage.together import together
+from clusterimage.work import Locking
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 8
 
 
-def write(network: Network, needed: Requirement, witnesses: Path | None, store: Store, dest: Path) -> None:
-    """Resolve everything that `needed` asks for and write the lock; pins that nothing asks for are dropped.
+def write(network: Network, locking: Locking, witnesses: Path | None, store: Store) -> None:
+    """Resolve all that is needed now and write the lock; pins that no flavor asks for are dropped.
 
     `witnesses` is the table of the second witness, None for a mirror of other bytes.
     """
-    _save(network, needed, lock.empty(needed.kubernetes, layer.compressor()), witnesses, store, dest)
+    others = _known(locking).without(locking.requirement)
+    _save(network, locking, replace(others, compressor=layer.compressor()), witnesses, store)
 
 
-def complete(network: Network, needed: Requirement, witnesses: Path | None, store: Store, dest: Path) -> None:
-    """Resolve what the lock at `dest` lacks; pins that it has stay as they are."""
+def complete(network: Network, locking: Locking, witnesses: Path | None, store: Store) -> None:
+    """Resolve what the lock lacks; pins that it has stay as they are."""
+    _save(network, locking, _known(locking), witnesses, store)
+
+
+def _known(locking: Locking) -> Lock:
+    empty = lock.empty(locking.requirement.kubernetes, layer.compressor())
     try:
-        known = lock.load(dest)
+        return lock.load(locking.path) or empty
     except ConfigError as error:
         log.warning("%s; made anew", error.problem)
-        known = None
-    known = known or lock.empty(needed.kubernetes, layer.compressor())
-    _save(network, needed, known, witnesses, store, dest)
+        return empty
 
 
 def refuse(dest: Path, missing: int) -> None:
@@ -47,9 +51,9 @@ def refuse(dest: Path, missing: int) -> None:
     )
 
 
-def _save(network: Network, needed: Requirement, known: Lock, witnesses: Path | None, store: Store, dest: Path) -> None:
+def _save(network: Network, locking: Locking, known: Lock, witnesses: Path | None, store: Store) -> None:
     table = Table.load(witnesses) if witnesses else Table("no table", {})
-    requests, images = known.lacks(needed)
+    requests, images = known.lacks(locking.requirement)
     urls = tuple(dict.fromkeys(request.checksum_url for request in requests if request.checksum_url))
     checksums = dict(zip(urls, together(lambda url: source.published(network, url), urls, _AT_ONCE), strict=True))
     files = together(
@@ -59,11 +63,11 @@ def _save(network: Network, needed: Requirement, known: Lock, witnesses: Path | 
     )
     references = dict.fromkeys(image.reference for image in images)
     pinned = together(lambda reference: _pin(network, reference, store), tuple(references), _AT_ONCE)
-    kept = known.only(needed)
+    kept = known.only(locking.any_flavor)
     gone = {request.key for request in requests}
     files += [file for file in kept.files if file.key not in gone]
-    lock.save(dest, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))
-    log.info("%s: %d files and %d images pinned", dest, len(requests), len(references))
+    lock.save(locking.path, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))
+    log.info("%s: %d files and %d images pinned", locking.path, len(requests), len(references))
 
 
 def _pin(network: Network, reference: Reference, store: Store) -> LockedImage:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from clusterimage.errors import ConfigError
+from clusterimage.flavor import FLAVORS, SEALER, Flavor
 from clusterimage.oci.reference import Reference
 from clusterimage.spec import ARCHES, EMBEDDED, Mirror, Spec
 from clusterimage.table import nearest
@@ -17,8 +18,8 @@ VARIABLES = {
     "k8s": "Kubernetes version, or a comma list of them",
     "cri": "docker, containerd or both; by default docker below v1.24, containerd from there on",
     "platform": "linux/amd64, linux/arm64 or both (the default)",
-    "cni": "none, calico or both (the default)",
-    "flavor": "sealer",
+    "cni": "none, calico or both (the default); none with sealos",
+    "flavor": "sealer (the default), sealos or both: the program that is to run the image",
     "name": "full image name; -containerd and -calico are added where one command builds several",
     "buildName": "another word for name",
     "overlay": "a directory that is laid over the rootfs",
@@ -35,21 +36,22 @@ VARIABLES = {
     "debug": "yes: the whole log on the terminal",
 }
 CNIS = ("none", "calico")
-FLAVORS = ("sealer",)
 
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """One cluster image: a Kubernetes version with its CRI and CNI."""
+    """One cluster image: a Kubernetes version with its CRI and CNI, for a flavor."""
 
     kubernetes: Version
     cri: str
     cni: str
+    flavor: str = SEALER
 
     @property
     def id(self) -> str:
-        """The name of its tasks and of its directory in dist/: `v1.22.15-docker-calico`."""
-        return f"{self.kubernetes}-{self.cri}{'' if self.cni == 'none' else f'-{self.cni}'}"
+        """The name of its tasks and of its directory in dist/: `v1.22.15-docker-calico`, `v1.22.15-docker-sealos`."""
+        cni = "" if self.cni == "none" else f"-{self.cni}"
+        return f"{self.kubernetes}-{self.cri}{cni}{'' if self.flavor == SEALER else f'-{self.flavor}'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,16 @@ class Selection:
         """The Kubernetes versions, each once, in the order given."""
         return tuple(dict.fromkeys(combination.kubernetes for combination in self.combinations))
 
-    def reference(self, combination: Combination, default: str) -> Reference:
-        """Return the name of the image of `combination`; `default` is the name without tag where none was given."""
-        several_cris = len({other.cri for other in self.combinations}) > 1
-        cri = "-containerd" if combination.cri == "containerd" and (several_cris or not self.name) else ""
+    def reference(self, combination: Combination, flavor: Flavor) -> Reference:
+        """Return the name of the image of `combination`, which is of `flavor`."""
         cni = f"-{combination.cni}" if combination.cni != "none" else ""
-        name = self.name or default
+        if not self.name:
+            return Reference.parse(f"{flavor.image_name(combination.cri, combination.kubernetes)}{cni}")
+        several_cris = len({other.cri for other in self.combinations}) > 1
+        several_flavors = len({other.flavor for other in self.combinations}) > 1
+        cri = "-containerd" if combination.cri == "containerd" and several_cris else ""
+        cni += f"-{combination.flavor}" if combination.flavor != SEALER and several_flavors else ""
+        name = self.name
         tagged = ":" in name.rsplit("/", 1)[-1]
         if tagged and len(self.versions) > 1:
             raise ConfigError(f"name={name}: one tag for several versions", hint="leave the tag out: it is the version")
@@ -101,15 +107,15 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
     for name in variables:
         if name not in VARIABLES:
             raise ConfigError(f"{name}=: unknown variable", hint=nearest(name, tuple(VARIABLES)))
-    _choices("flavor", variables.get("flavor", ""), FLAVORS, FLAVORS)
+    flavors = [spec.flavor(name) for name in _choices("flavor", variables.get("flavor", ""), FLAVORS, (SEALER,))]
     versions = [Version.parse(text) for text in _list("k8s", variables.get("k8s") or spec.defaults.kubernetes)]
-    cnis = _choices("cni", variables.get("cni", ""), CNIS, spec.defaults.cni)
     arches = _arches(variables.get("platform", ""), spec.defaults.platforms)
     combinations = tuple(
-        Combination(version, cri, cni)
+        Combination(version, cri, cni, flavor.name)
         for version in dict.fromkeys(versions)
         for cri in _cris(spec, version, variables.get("cri", ""))
-        for cni in cnis
+        for flavor in flavors
+        for cni in _cnis(spec, flavor, variables.get("cni", ""))
     )
     mirror = variables.get("mirror", "")
     overlay = Path(variables["overlay"]) if variables.get("overlay") else None
@@ -162,6 +168,13 @@ def _name(variables: Mapping[str, str]) -> str:
     if name:
         Reference.parse(name)
     return name
+
+
+def _cnis(spec: Spec, flavor: Flavor, text: str) -> tuple[str, ...]:
+    chosen = _choices("cni", text, CNIS, tuple(cni for cni in spec.defaults.cni if cni in flavor.cni))
+    for cni in chosen:
+        flavor.refuse_cni(cni)
+    return chosen
 
 
 def _cris(spec: Spec, version: Version, text: str) -> tuple[str, ...]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage import flavor as flavors
 from clusterimage import kubeadm
 from clusterimage.errors import ConfigError
+from clusterimage.flavor import Flavor
 from clusterimage.table import Table, nearest
 from clusterimage.version import Range, Version
 
@@ -21,8 +23,6 @@ class Defaults:
     kubernetes: str
     platforms: tuple[str, ...]
     cni: tuple[str, ...]
-    name: str
-    registry: str
     pod_subnet: str
     service_subnet: str
     oldest: Version
@@ -30,7 +30,10 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One upstream file by version and architecture; `install` maps members of the archive ("" = itself) to places."""
+    """One upstream file by version and architecture; `install` maps members of the archive ("" = itself) to places.
+
+    Without `flavors` it is for all of them, with `flavors` for those named, in the range of each.
+    """
 
     name: str
     part: str
@@ -45,6 +48,12 @@ class Component:
     kubernetes: Range
     versions: tuple[tuple[Range, str], ...]
     version_of: str
+    flavors: tuple[tuple[str, Range], ...] = ()
+
+    def holds(self, kubernetes: Version, flavor: str) -> bool:
+        """Tell whether images of that version and flavor need it."""
+        ranges = dict(self.flavors) or {flavor: self.kubernetes}
+        return flavor in ranges and ranges[flavor].holds(kubernetes) and self.kubernetes.holds(kubernetes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +67,12 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A value that holds for a range of versions; `key` narrows it where a rule speaks of one thing only (a CRI)."""
+    """A value that holds for a range of versions; `key` (a CRI) and `flavor` narrow it to one where they are given."""
 
     range: Range
     value: str
     key: str = ""
+    flavor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,7 @@ class Alias:
     kubernetes: Range
     image: str
     also: tuple[str, ...]
+    flavor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,9 @@ class Spec:
     kubeadm_images: str
     components: tuple[Component, ...]
     runtimes: tuple[Runtime, ...]
+    flavors: tuple[Flavor, ...]
     sockets: tuple[Rule, ...]
+    cri_api: tuple[Rule, ...]
     containerd_config: tuple[Rule, ...]
     registry_image: str
     registry_install: str
@@ -119,6 +132,13 @@ class Spec:
     def component(self, name: str) -> Component:
         """Return the component of that name."""
         return next(component for component in self.components if component.name == name)
+
+    def flavor(self, name: str) -> Flavor:
+        """Return the flavor of that name."""
+        for flavor in self.flavors:
+            if flavor.name == name:
+                return flavor
+        raise ConfigError(f"versions.toml: flavor.{name}: is missing", hint="add the row")
 
     def runtime(self, name: str) -> Runtime:
         """Return the container runtime of that name; an unknown one raises ConfigError."""
@@ -137,10 +157,10 @@ class Spec:
         raise ConfigError(f"mirror={name}: unknown mirror", hint=nearest(name, known))
 
 
-def pick(rules: tuple[Rule, ...], version: Version, what: str, key: str = "") -> str:
-    """Return the value of the first rule that holds for `version` (and `key`); none raises ConfigError."""
+def pick(rules: tuple[Rule, ...], version: Version, what: str, key: str = "", flavor: str = "") -> str:
+    """Return the value of the first rule that holds for `version` (and `key`, `flavor`); none raises ConfigError."""
     for rule in rules:
-        if rule.key == key and rule.range.holds(version):
+        if rule.key == key and rule.flavor in ("", flavor) and rule.range.holds(version):
             return rule.value
     raise ConfigError(f"versions.toml: no {what} for {key or 'version'} {version}", hint="add a row for it")
 
@@ -160,6 +180,8 @@ def load(path: Path) -> Spec:
             Runtime(row.text("name"), row.parse("default", Range.parse), row.text("version"))
             for row in top.tables("cri")
         ),
+        flavors=tuple(flavors.read(name, table) for name, table in top.named("flavor")),
+        cri_api=_rules(top, "cri_api", "kubernetes", "version"),
         sockets=_rules(top, "socket", "kubernetes", "path", key="cri"),
         containerd_config=_rules(top, "containerd_config", "containerd", "version"),
         registry_image=image.text("reference"),
@@ -170,7 +192,7 @@ def load(path: Path) -> Spec:
             for row in top.tables("calico")
         ),
         aliases=tuple(
-            Alias(row.parse("kubernetes", Range.parse), row.text("image"), row.texts("also"))
+            Alias(row.parse("kubernetes", Range.parse), row.text("image"), row.texts("also"), row.text("flavor", ""))
             for row in top.tables("alias")
         ),
         kubeadm=kubeadm.rules(top.table("kubeadm")),
@@ -180,19 +202,17 @@ def load(path: Path) -> Spec:
 
 
 _SECTIONS = (
-    *("defaults", "data", "component", "cri", "socket", "containerd_config", "registry_image"),
+    *("defaults", "data", "flavor", "component", "cri", "socket", "cri_api", "containerd_config", "registry_image"),
     *("kubeadm_repository", "calico", "alias", "kubeadm", "sources", "mirrors"),
 )
 
 
 def _defaults(table: Table) -> Defaults:
-    table.only("kubernetes", "platforms", "cni", "name", "registry", "pod_subnet", "service_subnet", "oldest")
+    table.only("kubernetes", "platforms", "cni", "pod_subnet", "service_subnet", "oldest")
     return Defaults(
         kubernetes=table.text("kubernetes"),
         platforms=table.texts("platforms"),
         cni=table.texts("cni"),
-        name=table.text("name"),
-        registry=table.text("registry"),
         pod_subnet=table.text("pod_subnet"),
         service_subnet=table.text("service_subnet"),
         oldest=table.parse("oldest", Version.parse),
@@ -218,13 +238,14 @@ def _component(name: str, table: Table) -> Component:
         kubernetes=table.parse("kubernetes", Range.parse, ""),
         versions=() if isinstance(versions, str) else _version_rows(table),
         version_of=versions if isinstance(versions, str) else "",
+        flavors=tuple((name, table.table("flavor").parse(name, Range.parse)) for name, _ in table.pairs("flavor")),
     )
 
 
 _VERSIONS_OF = ("kubernetes", "calico")
 _COMPONENT_KEYS = (
     *("part", "url", "checksum", "table", "arch", "install"),
-    *("mode", "cri", "cni", "kubernetes", "versions"),
+    *("mode", "cri", "cni", "kubernetes", "flavor", "versions"),
 )
 
 
@@ -250,11 +271,12 @@ def _version_rows(table: Table) -> tuple[tuple[Range, str], ...]:
 def _rules(top: Table, section: str, range_key: str, value_key: str, key: str = "") -> tuple[Rule, ...]:
     rules = []
     for row in top.tables(section):
-        row.only(range_key, value_key, *([key] if key else []))
+        row.only(range_key, value_key, "flavor", *([key] if key else []))
         value = row.values.get(value_key)
         if value is None:
             raise row.error(value_key, "is missing")
-        rules.append(Rule(row.parse(range_key, Range.parse), str(value), row.text(key) if key else ""))
+        narrowed = row.text(key) if key else ""
+        rules.append(Rule(row.parse(range_key, Range.parse), str(value), narrowed, row.text("flavor", "")))
     return tuple(rules)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.contract import Expected
 from clusterimage.lock import LockedFile, LockedImage
 from clusterimage.oci.storage import Saved
 from clusterimage.package import Package
@@ -16,9 +17,13 @@ from clusterimage.tree import Branch, Piece
 
 @dataclass(frozen=True, slots=True)
 class Locking:
-    """A version to lock: what it needs, and where the lock goes; `missing` counts what is not pinned yet."""
+    """A version to lock: what is needed now and what any flavor may need, whose pins are kept; where the lock goes.
+
+    `missing` counts what is not pinned yet.
+    """
 
     requirement: Requirement
+    any_flavor: Requirement
     path: Path
     missing: int
 
@@ -128,3 +133,4 @@ class Pack:
     package: Package
     inputs: tuple[Path, ...]
     dest: Path
+    expected: Expected

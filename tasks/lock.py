@@ -19,5 +19,5 @@ def task_lock() -> Iterator[Task]:
         name = f"lock:{locking.requirement.kubernetes}"
         # Asked for by name everything is resolved anew; a build only adds what its lock lacks.
         act = resolve.write if asked_for("lock") else resolve.complete
-        call = (act, NETWORK, locking.requirement, witnesses, plan().layout.store, locking.path)
+        call = (act, NETWORK, locking, witnesses, plan().layout.store)
         yield always(name, (resolve.refuse, locking.path, locking.missing) if plan().selection.locked else call)

@@ -1,4 +1,4 @@
-"""verify: hash everything of the built images again, follow every saved tag, and ask kubeadm for its own list.
+"""verify: hash the built images again, hold each against its consumer's contract, ask kubeadm for its own list.
 
 dist/<image>/ + _build/cache/sha256/<kubeadm>  ->  nothing, or an error that names what is wrong
 """
@@ -11,7 +11,7 @@ from tasks._step import Task, always, group
 
 
 def task_verify() -> Iterator[Task]:
-    """Check the built images, byte by byte."""
-    yield group("verify", "Check the built images, byte by byte")
+    """Check the built images: every byte, every contract."""
+    yield group("verify", "Check the built images: every byte, every contract")
     for one in plan().packs:
-        yield always(f"verify:{one.name}", (audit.audit, one.dest, kubeadm(one)))
+        yield always(f"verify:{one.name}", (audit.audit, one.dest, one.expected, kubeadm(one)))

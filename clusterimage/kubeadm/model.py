@@ -39,9 +39,7 @@ class Documents:
 def documents(settings: Settings, rules: Rules) -> Documents:
     """Return kubeadm's documents for `settings`; a version without an API row raises ConfigError."""
     version, flavor = settings.kubernetes, settings.flavor
-    form = next(holding(rules.forms, version, flavor), None)
-    if form is None:
-        raise ConfigError(f"versions.toml: kubeadm.api: no row for {version}", hint="add one")
+    form = _form(rules, version, flavor)
     bundle: Bundle = {kind: {} for kind in forms.KINDS}
     gates = ",".join(str(gate) for gate in holding(rules.gates, version, flavor))
     dns = next(holding(rules.dns, version, flavor), "")
@@ -57,6 +55,18 @@ def networking(made: Documents) -> dict[str, str]:
     """Return podSubnet, serviceSubnet and whatever else the cluster's networking says."""
     cluster = next(body for body in made.bodies if body["kind"] == forms.CLUSTER)
     return dict(cluster["networking"])
+
+
+def api(rules: Rules, version: Version, flavor: str) -> str:
+    """Return the API that the file is written in; a version without a row raises ConfigError."""
+    return _form(rules, version, flavor).name
+
+
+def _form(rules: Rules, version: Version, flavor: str) -> Form:
+    form = next(holding(rules.forms, version, flavor), None)
+    if form is None:
+        raise ConfigError(f"versions.toml: kubeadm.api: no row for {version}", hint="add one")
+    return form
 
 
 def overlay(base: Document, over: Mapping[str, Any], where: str) -> None:

@@ -43,6 +43,7 @@ class Image:
     labels: tuple[tuple[str, str], ...]
     annotations: tuple[tuple[str, str], ...]
     epoch: int
+    env: tuple[tuple[str, str], ...] = ()
 
 
 def canonical(document: dict[str, Any]) -> bytes:
@@ -81,7 +82,8 @@ def _write_image(image: Image, blobs: Path) -> Descriptor:
         "architecture": image.arch,
         "os": "linux",
         "created": created,
-        "config": {"Labels": dict(image.labels)},
+        "config": {"Labels": dict(image.labels)}
+        | ({"Env": [f"{name}={value}" for name, value in image.env]} if image.env else {}),
         "rootfs": {"type": "layers", "diff_ids": [str(layer.written.diff_id) for layer in image.layers]},
         "history": [{"created": created, "created_by": f"clusterimage {layer.part}"} for layer in image.layers],
     }

@@ -6,9 +6,10 @@
                                                  _manifests/tags/<tag>/current/link
                                                  _manifests/tags/<tag>/index/sha256/<hex>/link
 
-A link holds "sha256:<hex>" without a newline. The host of a name is dropped, its path stays. The tag points at the
-original index although only one platform's children are stored: sealer lays the directories of all platforms over each
-other on the node. https://distribution.github.io/distribution/ (registry/storage/paths.go)
+A link holds "sha256:<hex>" without a newline. The host of a name is dropped, its path stays. For sealer the tag points
+at the original index although only one platform's children are stored: it lays the directories of all platforms over
+each other on the node. For sealos, which copies what a tag names, it points at the platform's own manifest.
+https://distribution.github.io/distribution/ (registry/storage/paths.go)
 """
 
 from __future__ import annotations
@@ -28,10 +29,14 @@ _ROOT = "docker/registry/v2"
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """An image and the names, as (repository, tag), that it is saved under; an empty tag means by digest only."""
+    """An image and the names, as (repository, tag), that it is saved under; an empty tag means by digest only.
+
+    With `single_platform` the names are the platform's manifest, else the index.
+    """
 
     image: LockedImage
     names: tuple[tuple[str, str], ...]
+    single_platform: bool = False
 
 
 def save(saved: tuple[Saved, ...], arch: str, part: str, store: Store, dest: Path) -> None:
@@ -42,11 +47,12 @@ def save(saved: tuple[Saved, ...], arch: str, part: str, store: Store, dest: Pat
     blobs: dict[str, Digest] = {}
     for one in saved:
         platform = one.image.platform(arch)
-        documents = {one.image.top.digest, platform.manifest.digest}
+        top = platform.manifest.digest if one.single_platform else one.image.top.digest
+        documents = {top, platform.manifest.digest}
         layers = {blob.digest for blob in platform.blobs}
         blobs |= {f"{_ROOT}/blobs/sha256/{digest.hex[:2]}/{digest.hex}/data": digest for digest in documents | layers}
         for repository, tag in one.names:
-            links |= _links(f"{_ROOT}/repositories/{repository}", tag, one.image.top.digest, documents, layers)
+            links |= _links(f"{_ROOT}/repositories/{repository}", tag, top, documents, layers)
     with files.atomic_tree(dest) as tree:
         for place, digest in blobs.items():
             target = rooted(tree, place)

@@ -25,7 +25,10 @@ def variables() -> Variables:
         cni="calico",
         cni_version="3.22.1",
         pause="3.5",
+        flavor="sealer",
         registry="sea.hub:5000",
+        image_repository="sea.hub:5000",
+        cri_api="v1alpha2",
         registry_image="docker.io/library/registry:2.8.3",
         socket="/var/run/dockershim.sock",
         containerd_config=2,
@@ -33,6 +36,7 @@ def variables() -> Variables:
         pod_subnet="100.64.0.0/10",
         service_subnet="10.96.0.0/22",
         images=("k8s.gcr.io/pause:3.5",),
+        own_images=(),
         rules=spec.load(ROOT / "versions.toml").kubeadm,
     )
 
@@ -58,6 +62,8 @@ def test_every_fact_has_the_name_that_templates_use(variables: Variables) -> Non
         "pod_subnet": "100.64.0.0/10",
         "service_subnet": "10.96.0.0/22",
         "images": ("k8s.gcr.io/pause:3.5",),
+        "own_images": (),
+        "cri_api": "v1alpha2",
     }
     assert ready < names.keys()
 
@@ -72,6 +78,14 @@ def test_kubeadm_s_file_is_made_of_the_same_facts(variables: Variables) -> None:
     assert cluster["networking"]["podSubnet"] == "100.64.0.0/10"
     assert cluster["networking"]["serviceSubnet"] == "10.96.0.0/22"
     assert by_kind["InitConfiguration"]["nodeRegistration"]["criSocket"] == "/var/run/dockershim.sock"
+
+
+def test_the_names_that_kubeadm_keeps_are_left_alone(variables: Variables) -> None:
+    kept = replace(variables, flavor="sealos", registry="sealos.hub:5000", image_repository="")
+    texts = rendering.names(kept)["kubeadm_yml"]
+
+    assert "imageRepository" not in texts
+    assert "sealos.hub" not in texts
 
 
 def test_the_run_time_template_is_left_to_run_time(variables: Variables) -> None:

@@ -14,8 +14,6 @@ from clusterimage.spec import Mirror, Spec
 from clusterimage.version import Version
 from tests.unit.conftest import SMALL, error_of
 
-DEFAULT = "docker.io/sealerio/kubernetes"
-
 
 @pytest.fixture(scope="module")
 def small_spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
@@ -34,7 +32,7 @@ def refused(small_spec: Spec, variables: Mapping[str, str]) -> ClusterImageError
 
 def names(small_spec: Spec, **variables: str) -> list[str]:
     chosen = select(small_spec, **variables)
-    return [str(chosen.reference(one, DEFAULT)) for one in chosen.combinations]
+    return [str(chosen.reference(one, small_spec.flavor(one.flavor))) for one in chosen.combinations]
 
 
 def test_without_a_word_the_defaults_are_selected(small_spec: Spec) -> None:
@@ -63,6 +61,8 @@ def test_without_a_word_the_defaults_are_selected(small_spec: Spec) -> None:
         ({"cni": "calico,none"}, "v1.22.15-docker-calico v1.22.15-docker"),
         ({"k8s": "", "cri": "", "cni": ""}, "v1.22.15-docker v1.22.15-docker-calico"),
         ({"flavor": "sealer", "cni": "none"}, "v1.22.15-docker"),
+        ({"flavor": "sealos"}, "v1.22.15-docker-sealos"),
+        ({"flavor": "sealer,sealos", "cri": "docker"}, "v1.22.15-docker v1.22.15-docker-calico v1.22.15-docker-sealos"),
     ],
 )
 def test_versions_runtimes_and_networks_are_combined(small_spec: Spec, variables: dict[str, str], ids: str) -> None:
@@ -94,6 +94,13 @@ def test_platforms_are_written_with_or_without_linux(small_spec: Spec, platform:
         ({"cni": "calico"}, "docker.io/sealerio/kubernetes:v1.22.15-calico"),
         ({"cri": "containerd", "cni": "none"}, "docker.io/sealerio/kubernetes:v1.22.15-containerd"),
         ({"cri": "containerd", "cni": "calico"}, "docker.io/sealerio/kubernetes:v1.22.15-containerd-calico"),
+        ({"flavor": "sealos"}, "docker.io/labring/kubernetes-docker:v1.22.15"),
+        ({"flavor": "sealos", "cri": "containerd"}, "docker.io/labring/kubernetes:v1.22.15"),
+        ({"flavor": "sealos", "name": "a/k"}, "docker.io/a/k:v1.22.15"),
+        (
+            {"flavor": "sealer,sealos", "cni": "none", "name": "k:1"},
+            "docker.io/library/k:1 docker.io/library/k:1-sealos",
+        ),
         ({"cri": "containerd", "cni": "none", "name": "example.com/k"}, "example.com/k:v1.22.15"),
         ({"cni": "calico", "name": "example.com:5000/a/k"}, "example.com:5000/a/k:v1.22.15-calico"),
         ({"cni": "calico", "name": "localhost:5000/k:mine"}, "localhost:5000/k:mine-calico"),
@@ -154,7 +161,12 @@ def test_an_overlay_is_a_directory(small_spec: Spec, tmp_path: Path) -> None:
         ({"cni": "calcio"}, "cni=calcio: unknown value", "did you mean calico?"),
         ({"platform": "linux/amd"}, "platform=linux/amd: unknown value", "did you mean linux/amd64?"),
         ({"platform": "amd64,s390x"}, "platform=s390x: unknown value", "known: linux/amd64, linux/arm64, amd64, arm64"),
-        ({"flavor": "sealoz"}, "flavor=sealoz: unknown value", "did you mean sealer?"),
+        ({"flavor": "sealoz"}, "flavor=sealoz: unknown value", "did you mean sealos?"),
+        (
+            {"flavor": "sealos", "cni": "calico"},
+            "cni=calico: not with flavor=sealos: an application image brings it",
+            "leave cni= out",
+        ),
         ({"mirror": "offce"}, "mirror=offce: unknown mirror", "did you mean office?"),
         ({"offline": "maybe"}, "offline=maybe: unknown value", "yes or no"),
         ({"name": "a/UPPER"}, "image 'a/UPPER': bad repository 'a/UPPER'", ""),

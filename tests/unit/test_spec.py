@@ -35,8 +35,6 @@ def test_the_defaults_are_read(small_spec: Spec) -> None:
         kubernetes="v1.22.15",
         platforms=("linux/amd64", "linux/arm64"),
         cni=("none", "calico"),
-        name="docker.io/sealerio/kubernetes",
-        registry="sea.hub:5000",
         pod_subnet="100.64.0.0/10",
         service_subnet="10.96.0.0/22",
         oldest=Version(1, 13, 0),
@@ -64,7 +62,8 @@ def test_a_component_has_defaults_for_what_it_does_not_say(small_spec: Spec) -> 
 def test_a_component_keeps_what_it_says(small_spec: Spec) -> None:
     dockerd, operator = small_spec.component("cri-dockerd"), small_spec.component("tigera-operator")
 
-    assert (dockerd.cri, dockerd.kubernetes.text, dockerd.mode) == ("docker", ">=1.24", 0o644)
+    assert (dockerd.cri, dockerd.kubernetes, dockerd.mode) == ("docker", EVERY, 0o644)
+    assert dockerd.flavors == (("sealer", Range.parse(">=1.24")), ("sealos", EVERY))
     assert dockerd.versions == ((EVERY, "0.3.26"),)
     assert small_spec.component("docker").arches == (("amd64", "x86_64"), ("arm64", "aarch64"))
     assert (operator.cni, operator.arches, operator.version_of) == ("calico", (("any", "any"),), "calico")
@@ -111,7 +110,7 @@ def test_a_mirror_is_read_and_may_be_empty(small_spec: Spec) -> None:
     [
         ("[data]", "[datta]", "datta: is not a known key"),
         ('oldest = "v1.13.0"', 'oldest = "1.13"', "defaults.oldest: '1.13' is not a released version"),
-        ('registry = "sea.hub:5000"\n', "", "defaults.registry: is missing"),
+        ('registry = "sea.hub:5000"\n', "", "flavor.sealer.registry: is missing"),
         ("pod_subnet", "pod_subnets", "defaults.pod_subnets: is not a known key"),
         ('default = "<1.24"', 'default = "1.24"', "cri[0].default: '1.24' is not a range"),
         ("version = 2\n", "", "containerd_config[0].version: is missing"),

@@ -16,7 +16,7 @@ config_toml() {
 }
 
 install_containerd() {
-    claim /etc/containerd /var/lib/containerd /run/containerd /opt/containerd
+    claim /etc/containerd "${criData:-/var/lib/containerd}" /run/containerd /opt/containerd
     unpack "$ROOTFS/cri/containerd.tar.gz" /usr/local/bin
     put_new /usr/local/bin/runc 0755 <"$ROOTFS/cri/runc"
     config_toml | put /etc/containerd/config.toml 0644
@@ -64,6 +64,10 @@ hosts() {
     printf '[host."%s://%s"]\n  capabilities = ["pull", "resolve"]\n' "$REGISTRY_SCHEME" "$REGISTRY_URL"
     if [ "$REGISTRY_SCHEME" = https ] && [ -z "${ExternalRegistryURL:-}" ]; then
         printf '  ca = "%s"\n' "${RegistryCA:-$CERTS/$REGISTRY_URL/$REGISTRY_DOMAIN.crt}"
+    fi
+    if [ -n "${RegistryAuth:-}" ]; then
+        printf '  [host."%s://%s".header]\n    Authorization = ["Basic %s"]\n' \
+            "$REGISTRY_SCHEME" "$REGISTRY_URL" "$RegistryAuth"
     fi
 }
 

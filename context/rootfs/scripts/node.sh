@@ -86,7 +86,8 @@ trust_registry() {
 # announce_socket SOCKET: tell sealer (which reads the file as it is, without a newline) and crictl where the CRI is.
 announce_socket() {
     printf '%s' "$1" | put /etc/sealerio/cri/socket-path 0644
-    printf 'runtime-endpoint: unix://%s\nimage-endpoint: unix://%s\n' "${1#unix://}" "${1#unix://}" |
+    printf 'runtime-endpoint: unix://%s\nimage-endpoint: unix://%s\n' "${1#unix://}" \
+        "${SEALOS_SYS_IMAGE_ENDPOINT:-${1#unix://}}" |
         put_new /etc/crictl.yaml 0644
 }
 
