@@ -55,12 +55,12 @@ def _save(network: Network, needed: Requirement, known: Lock, witnesses: Path | 
     table = Table.load(witnesses) if witnesses else Table("no table", {})
     requests, images = known.lacks(needed)
     urls = tuple(dict.fromkeys(request.checksum_url for request in requests if request.checksum_url))
-    checksums = dict(zip(urls, _all(lambda url: source.published(network, url), urls), strict=True))
-    files = _all(
+    checksums = dict(zip(urls, each(lambda url: source.published(network, url), urls), strict=True))
+    files = each(
         lambda request: source.pin(network, request, checksums.get(request.checksum_url, ""), store, table), requests
     )
     references = dict.fromkeys(image.reference for image in images)
-    pinned = _all(lambda reference: remote.pin(network, reference, store), tuple(references))
+    pinned = each(lambda reference: remote.pin(network, reference, store), tuple(references))
     kept = known.only(needed)
     gone = {request.key for request in requests}
     files += [file for file in kept.files if file.key not in gone]
@@ -68,7 +68,7 @@ def _save(network: Network, needed: Requirement, known: Lock, witnesses: Path | 
     log.info("%s: %d files and %d images pinned", dest, len(requests), len(references))
 
 
-def _all(act: Callable[[T], R], things: Sequence[T]) -> list[R]:
+def each(act: Callable[[T], R], things: Sequence[T]) -> list[R]:
     """Do `act` on every thing, several at a time; the first failure is raised."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         contexts = [contextvars.copy_context() for _ in things]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.application import chosen
+from clusterimage.application.chosen import Application
 from clusterimage.errors import ConfigError
 from clusterimage.oci.reference import Reference
 from clusterimage.spec import ARCHES, EMBEDDED, Mirror, Spec
@@ -21,6 +23,10 @@ VARIABLES = {
     "flavor": "sealer",
     "name": "full image name; -containerd and -calico are added where one command builds several",
     "buildName": "another word for name",
+    "kubefile": "build this Kubefile instead: needs name=, takes platform=",
+    "context": "the build context of kubefile=; by default the directory of the Kubefile",
+    "args": "NAME=VALUE,… for the ARGs of kubefile=",
+    "ignore": "a list of images that kubefile= is not to save",
     "overlay": "a directory that is laid over the rootfs",
     "mirror": "a profile of [mirrors] in versions.toml, or embedded",
     "offline": "yes: no network at all",
@@ -57,6 +63,7 @@ class Selection:
     offline: bool
     locked: bool
     debug: bool
+    application: Application | None = None
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -84,11 +91,13 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
     versions = [Version.parse(text) for text in _list("k8s", variables.get("k8s") or spec.defaults.kubernetes)]
     cnis = _choices("cni", variables.get("cni", ""), CNIS, spec.defaults.cni)
     arches = _arches(variables.get("platform", ""), spec.defaults.platforms)
+    application = chosen.choose(variables)
     combinations = tuple(
         Combination(version, cri, cni)
         for version in dict.fromkeys(versions)
         for cri in _cris(spec, version, variables.get("cri", ""))
         for cni in cnis
+        if application is None
     )
     mirror = variables.get("mirror", "")
     overlay = Path(variables["overlay"]) if variables.get("overlay") else None
@@ -103,6 +112,7 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         offline=_yes("offline", variables),
         locked=_yes("locked", variables),
         debug=_yes("debug", variables),
+        application=application,
     )
 
 

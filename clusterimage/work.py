@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.application.pinning import Order
 from clusterimage.lock import LockedFile, LockedImage
 from clusterimage.oci.storage import Saved
 from clusterimage.package import Package
@@ -21,6 +22,22 @@ class Locking:
     requirement: Requirement
     path: Path
     missing: int
+
+    @property
+    def name(self) -> str:
+        """The name of its task."""
+        return str(self.requirement.kubernetes)
+
+
+@dataclass(frozen=True, slots=True)
+class Pinning:
+    """An application image to lock; `missing` says that its lock or its record is not what it has to be."""
+
+    name: str
+    order: Order
+    path: Path
+    missing: bool
+    inputs: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,15 @@ class Extraction:
     def pinned(self) -> str:
         """What tells it from another of its name."""
         return self.archive.name[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacking:
+    """An archive of a user's, to be unpacked whole."""
+
+    name: str
+    archive: Path
+    tree: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +117,17 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """Images to take out of archives of the build context; `expected` is what they are known to hold."""
+
+    name: str
+    archives: tuple[Path, ...]
+    expected: tuple[LockedImage, ...]
+    arches: tuple[str, ...]
+    listing: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Save:
     """A set of images of one architecture, to be saved as a registry."""
 
@@ -121,10 +158,10 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A cluster image to package."""
+    """A cluster image to package; one of a user's Kubefile is no combination."""
 
     name: str
-    combination: Combination
+    combination: Combination | None
     package: Package
     inputs: tuple[Path, ...]
     dest: Path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 from pathlib import Path
 
 from doit import doit_cmd
@@ -34,7 +35,7 @@ def plan() -> Plan:
     """Return the plan; what the user has to mend is one clean line of doit's."""
     try:
         chosen = selection.select(spec(), variables())
-        return plans.expand(spec(), chosen, Layout(ROOT, chosen.mirror))
+        return plans.expand(spec(), chosen, Layout(ROOT, chosen.mirror), program("helm"))
     except ClusterImageError as error:
         raise InvalidDodoFile(str(error)) from None
 
@@ -42,6 +43,8 @@ def plan() -> Plan:
 def kubeadm(pack: Pack) -> Kubeadm | None:
     """Return the kubeadm of that image's version, if this host can run it; a stand-in cannot be run anywhere."""
     arch = _ARCHES.get(os.uname().machine)
+    if pack.combination is None:
+        return None
     version = pack.combination.kubernetes
     for download in plan().downloads:
         pin = download.pin
@@ -49,6 +52,12 @@ def kubeadm(pack: Pack) -> Kubeadm | None:
             images = tuple(str(image) for image in requirement.kubeadm_images(spec(), version, ROOT))
             return Kubeadm(download.path, str(version), images)
     return None
+
+
+def program(name: str) -> Path | None:
+    """Return the path of a program that a step may use, None where this machine has none."""
+    found = shutil.which(name)
+    return Path(found) if found else None
 
 
 def variables() -> dict[str, str]:
