@@ -182,6 +182,11 @@ def _directories(entries: dict[str, tuple[str, str]]) -> set[str]:
     return found
 
 
+def is_link(place: str) -> bool:
+    """Tell whether a place of an image is a link file of its saved registry."""
+    return place.startswith(_REPOSITORIES) and place.endswith("/link")
+
+
 def note_registry(links: dict[str, str], tags: dict[tuple[str, str], str], revisions: set[tuple[str, str]]) -> None:
     """Note the tags and revisions of a saved registry from its link files, path -> text."""
     for path, link in links.items():
@@ -261,7 +266,7 @@ def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, str, st
     path = "" if path == "." else path
     kind = "d" if member.isdir() else "f" if member.isreg() else "l"
     link = ""
-    if kind == "f" and member.size == _LINK_SIZE and path.startswith(_REPOSITORIES) and path.endswith("/link"):
+    if kind == "f" and member.size == _LINK_SIZE and is_link(path):
         stream = tar.extractfile(member)
         link = stream.read().decode(errors="replace") if stream else ""
     return path, kind, link

@@ -65,7 +65,7 @@ def mentioned(order: Order) -> tuple[str, ...]:
     """Return the images that the content of the context names, and the base: what an upstream has to have."""
     base = order.base
     found = _found(order, {arch: bases.read(base, arch, order.layers) for arch in order.arches} if base else {})
-    names = {f"{reference.name}:{reference.tag}" for one in found.values() for reference in one.images if reference.tag}
+    names = {f"{one.name}:{one.tag}" for arch in order.arches for one in found[arch].findings.images if one.tag}
     return tuple(sorted(names | ({str(order.pulled)} if order.pulled and not order.pulled.digest else set())))
 
 
@@ -76,20 +76,20 @@ def _write(network: Network, order: Order, known: Pins, *, drop: bool, locked: b
         base = remote.pin(network, order.pulled, order.store)
     contents = _contents(network, order, base)
     found = _found(order, contents)
-    archives = sorted({place for one in found.values() for place in one.archives})
+    archives = sorted({place for one in found.values() for place in one.findings.archives})
     images = imported.read([order.context / place for place in archives], order.arches, order.store)
-    needed = {arch: _not_held(one, contents.get(arch)) for arch, one in found.items()}
+    needed = {arch: _not_held(one.findings, one.held) for arch, one in found.items()}
     wanted = list(dict.fromkeys(reference for references in needed.values() for reference in references))
     missing = [reference for reference in wanted if known.image(reference) is None]
     for reference in missing:
         _may_pin(order, str(reference), locked)
-    places = {reference: place for one in found.values() for reference, place in one.images.items()}
+    places = {reference: place for one in found.values() for reference, place in one.findings.images.items()}
     pinned = resolve.each(lambda reference: _pin(network, reference, places[reference], order.store), missing)
     kept = tuple(image for image in known.images if not drop or image.reference in wanted)
     pins = Pins(known.compressor, base, (*kept, *pinned))
     for arch, references in needed.items():
         chosen = [image for reference in references if (image := pins.image(reference))]
-        _refuse_shared_names(chosen, images, contents.get(arch), arch, places)
+        _refuse_shared_names((*chosen, *images), found[arch].held, arch, places)
     if pins != known or not order.lock.exists():
         save_pins(order.lock, pins)
     record = Record(order.key, tuple((arch, tuple(needed[arch])) for arch in order.arches), tuple(archives), images)
@@ -125,19 +125,46 @@ def pulled_base(image: LockedImage, store: Store) -> Base:
     return Base(str(image.reference), image.platforms, store.root / "sha256")
 
 
-def _found(order: Order, contents: dict[str, Contents]) -> dict[str, Findings]:
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The saved registry that an image has already, of its base or copied into it, and who says what is in it.
+
+    `tags` are (repository, tag) -> digest, `revisions` (repository, digest), `names` full names of images.
+    """
+
+    tags: dict[tuple[str, str], str]
+    revisions: set[tuple[str, str]]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one architecture's content names, and what it holds."""
+
+    findings: Findings
+    held: _Held
+
+
+def _found(order: Order, contents: dict[str, Contents]) -> dict[str, _Found]:
     """Return what the image's own files name, by architecture, without what the user has ignored."""
     ignored = set(imagelist.read(order.ignore)) if order.ignore else set()
-    findings = {}
+    by_arch = {}
     for arch in order.arches:
-        inherited = contents[arch].inherited if arch in contents else None
-        content = _evaluated(order, arch, inherited)
+        base = contents.get(arch)
+        content = _evaluated(order, arch, base.inherited if base else None)
         places = {entry.path: order.context / source for entry, source in kubefile.entries(content) if entry.sha256}
         found = discover.find(places, order.helm, order.work)
         found.images = {reference: place for reference, place in found.images.items() if reference not in ignored}
         found.archives = [str(places[place].relative_to(order.context)) for place in found.archives]
-        findings[arch] = found
-    return findings
+        by_arch[arch] = _Found(found, _held(places, base))
+    return by_arch
+
+
+def _held(places: dict[str, Path], base: Contents | None) -> _Held:
+    held = _Held(dict(base.tags), set(base.revisions), base.images) if base else _Held({}, set(), ())
+    copied = {place: path.read_text() for place, path in places.items() if bases.is_link(place)}
+    bases.note_registry(copied, held.tags, held.revisions)
+    return held
 
 
 def _evaluated(order: Order, arch: str, inherited: kubefile.Inherited | None) -> Content:
@@ -147,10 +174,8 @@ def _evaluated(order: Order, arch: str, inherited: kubefile.Inherited | None) ->
     return kubefile.evaluate(instructions, context, arch, inherited, dict(order.arguments))
 
 
-def _not_held(found: Findings, base: Contents | None) -> list[Reference]:
-    """Return the images that the base's registry does not hold yet."""
-    if base is None:
-        return list(found.images)
+def _not_held(found: Findings, base: _Held) -> list[Reference]:
+    """Return the images that are not in the saved registry yet."""
     wanted = []
     for reference in found.images:
         digest = str(reference.digest) if reference.digest else ""
@@ -166,27 +191,19 @@ def _not_held(found: Findings, base: Contents | None) -> list[Reference]:
     return wanted
 
 
-def _refuse_another_host(reference: Reference, place: str, base: Contents) -> None:
+def _refuse_another_host(reference: Reference, place: str, base: _Held) -> None:
     """Refuse an image whose name in the base's registry stands for one of another host."""
-    same = [one for one in map(Reference.parse, base.images) if one.repository == reference.repository]
+    same = [one for one in map(Reference.parse, base.names) if one.repository == reference.repository]
     others = [one for one in same if one.tag == reference.tag]
     if others and reference.host not in {one.host for one in others}:
         problem = f"{reference} ({place}) and {others[0]} (the base image) would be saved under one name"
         raise ClusterImageError(problem, hint=_IGNORE)
 
 
-def _refuse_shared_names(
-    pulled: list[LockedImage],
-    images: Iterable[LockedImage],
-    base: Contents | None,
-    arch: str,
-    places: dict[Reference, str],
-) -> None:
+def _refuse_shared_names(images: Iterable[LockedImage], held: _Held, arch: str, places: dict[Reference, str]) -> None:
     """Refuse two sources of different content for one name of the saved registry, naming both."""
-    owners: dict[tuple[str, str], tuple[str, str]] = {}
-    for name, digest in (base.tags if base else {}).items():
-        owners[name] = (digest, "the base image")
-    for image in [*pulled, *images]:
+    owners = {name: (digest, "what the image holds already") for name, digest in held.tags.items()}
+    for image in images:
         reference = image.reference
         place = places.get(reference, "images/")
         name = (reference.repository, reference.tag)

@@ -86,7 +86,7 @@ def _parts(values: dict[Any, Any], default_tag: str) -> Iterator[Named]:
     tag, digest = str(values.get(_TAG) or default_tag), str(values.get("digest") or "")
     name = f"{registry}/{repository}" if registry else repository
     if _TAG in values and not (tag or digest):
-        yield Named(name, None, "has no tag")
+        yield Named(name, None, "has no tag: not saved")
         return
     yield _read(f"{name}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}")
 
@@ -104,12 +104,12 @@ def _exact(value: str) -> bool:
 
 def _read(value: str) -> Named:
     if HOLE in value:
-        return Named(value.replace(HOLE, "{{…}}"), None, "is known at run time only")
+        return Named(value.replace(HOLE, "{{…}}"), None, "is known at run time only: not saved")
     if not value:
-        return Named(value, None, "is empty")
+        return Named(value, None, "is empty: not saved")
     if "/" not in value and not _exact(value) and "." in value:
-        return Named(value, None, "looks like a field, not like an image")
+        return Named(value, None, "looks like a field, not like an image: not saved")
     try:
         return Named(value, Reference.parse(value))
     except ConfigError:
-        return Named(value, None, "is no image name")
+        return Named(value, None, "is no image name: not saved")

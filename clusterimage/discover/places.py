@@ -40,7 +40,7 @@ class Findings:
                 continue
             line = f"{place}: '{named.text}' {named.problem}"
             if line not in self.unresolved:
-                log.warning("%s: not saved", line, extra={"notice": True})
+                log.warning("%s", line, extra={"notice": True})
                 self.unresolved.append(line)
 
 
