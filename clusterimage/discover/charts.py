@@ -32,9 +32,7 @@ def read(root: str, places: Mapping[str, Path], helm: Path | None, work: Path) -
     """
     inside = {place.removeprefix(f"{root}/"): path for place, path in places.items() if place.startswith(f"{root}/")}
     if helm is None:
-        yield Named(
-            PurePosixPath(root).name, None, "is a chart, and no helm is on PATH: only its default values are read"
-        )
+        yield Named(PurePosixPath(root).name, None, "is a chart, and no helm is on PATH: its values are read")
         yield from _values(inside)
         return
     with files.atomic_tree(work) as tree:

@@ -43,17 +43,22 @@ class Instruction:
 
     def words(self, variables: Mapping[str, str], *, lenient: bool = False) -> tuple[str, ...]:
         """Return the words, expanded; a JSON list is taken as it is. An unknown variable is an error, or empty."""
-        if self.rest.startswith("["):
-            return tuple(_expanded(self, text, variables, lenient) for text in self.texts())
+        if (listed := self._listed()) is not None:
+            return tuple(_expanded(self, text, variables, lenient) for text in listed)
         return tuple(_Words(self, variables, lenient).split())
 
-    def texts(self) -> list[str]:
-        """Return `rest` as a JSON list of strings."""
+    def _listed(self) -> list[str] | None:
+        """Return `rest` if it is a JSON list of strings; a pattern begins with a bracket too."""
         try:
-            values = json.loads(self.rest)
+            values = json.loads(self.rest) if self.rest.startswith("[") else None
         except ValueError:
-            values = None
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            return None
+        return values if isinstance(values, list) and all(isinstance(value, str) for value in values) else None
+
+    def texts(self) -> list[str]:
+        """Return `rest`, which has to be a JSON list of strings."""
+        values = self._listed()
+        if values is None:
             raise self.error(f"'{self.rest}' is not a JSON list of strings", f'write {self.verb} ["one", "two"]')
         return values
 

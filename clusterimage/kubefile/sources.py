@@ -123,6 +123,8 @@ def lay(instruction: Instruction, content: Content, found: list[Found], text: st
         raise instruction.error(f"{len(found)} sources, and '{text}' is no directory", f"write {text}/")
     for one in found:
         if one.is_directory:
+            if target and not content.is_directory(target) and all(entry.path == one.path for entry in one.entries):
+                content.put(instruction, target, one.entries[0])
             for inside, entry in one.inside():
                 content.put(instruction, _join(target, inside), entry)
             continue
