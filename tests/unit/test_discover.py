@@ -103,7 +103,8 @@ def test_archives_of_images_are_found_in_images_only(tmp_path: Path) -> None:
 
 CHART = {
     "Chart.yaml": "name: web\nversion: 0.1.0\nappVersion: 1.2.3\n",
-    "values.yaml": "image: {repository: quay.io/web/app, tag: ''}\nside:\n  image: side/car:1\n  tag: 5\nempty: {image: ''}\n"
+    "values.yaml": "image: {repository: quay.io/web/app, tag: ''}\nside:\n  image: side/car:1\n  tag: 5\n"
+    "empty: {image: ''}\n"
     "db: {image: {registry: docker.io, repository: db/db, tag: 8.0.1}}\n",
     "templates/d.yaml": "image: '{{ .Values.image.repository }}:{{ .Values.image.tag }}'\ninit: {image: fix/ed:1}\n",
     "charts/sub/Chart.yaml": "name: sub\n",

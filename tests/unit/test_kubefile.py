@@ -74,7 +74,7 @@ def tree(*lines: str, base: Inherited | None = None, arch: str = "amd64", **argu
 def test_copy_and_add_lay_files_where_docker_does(line: str, expected: dict[str, str]) -> None:
     found = tree(line)
 
-    assert {place: source for place, source in found.items() if source != "hollow" or place == "empty"} == expected
+    assert found == expected
 
 
 def test_copy_of_everything_takes_everything_but_what_was_extracted_for_add() -> None:
@@ -106,7 +106,7 @@ def test_a_later_line_wins() -> None:
         ("COPY $UNKNOWN m/", "COPY: $UNKNOWN is not known"),
         ("COPY 'a.yaml m/", "COPY: a quotation is not closed"),
         ('COPY "a.yaml m/', "COPY: a quotation is not closed"),
-        ("COPY [a.yaml, m/]", "COPY: '[a.yaml, m/]' is not a JSON list of strings"),
+        ("COPY [a.yaml, m/]", "COPY: '[a.yaml,' is not in the build context"),
         ("ADD https://example.org/x etc/", "ADD: 'https://example.org/x' is remote"),
         ("RUN echo hello", "RUN: nothing is executed at build time"),
         ("WORKDIR /x", "unknown instruction 'WORKDIR'"),
@@ -143,7 +143,7 @@ def test_what_is_wrong_is_named_with_file_and_line(line: str, problem: str) -> N
         (("APP a local://a.yaml", "CMD x", 'LAUNCH ["a"]'), "Kubefile:4: LAUNCH: CMDS or CMD"),
         (("APP a local://both",), "application 'a': its files are neither all .sh, nor all YAML, nor a chart"),
         (("COPY a.yaml m/x", "COPY b.yaml m/x/"), "Kubefile:3: COPY: 'm/x' is a file"),
-        (("COPY a.yaml m/x/y", "COPY dir m", "COPY b.yaml m/deep/../x/z"), "leaves the image"),
+        (("COPY a.yaml m/x/y", "COPY dir m"), "Kubefile:3: COPY: 'm/x' is a directory"),
     ],
 )
 def test_what_does_not_go_together_is_refused(lines: tuple[str, ...], problem: str) -> None:
@@ -286,7 +286,8 @@ def test_maintainer_is_the_author() -> None:
 
 
 def test_only_what_is_copied_is_used() -> None:
-    text = 'FROM x\nARG N=a\nENV P=$PATH:/x\nCOPY $N.yaml m/\nADD app.tgz .\nCNI c local://calico.sh\nLAUNCH ["other"]'
+    head = "FROM x\nARG N=a\nENV P=$PATH:/x\nCOPY $N.yaml m/\nADD app.tgz .\n"
+    text = f'{head}CNI c local://calico.sh\nLAUNCH ["other"]'
     used, added = kubefile.used(kubefile.parse(text, "Kubefile"), CONTEXT, "amd64", {})
 
     assert used == {"a.yaml", "app.tgz", "calico.sh"}
