@@ -55,6 +55,61 @@ def _take(archive: Path, wanted: dict[str, str], mode: int, tree: Path) -> dict[
     return found
 
 
+def is_tar(path: Path) -> bool:
+    """Tell whether the file is a tar archive, plain or compressed with gzip, bzip2 or xz; only its head is read."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(512)
+        if not (head[257:262] == b"ustar" or head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ"))):
+            return False
+        with tarfile.open(path) as tar:
+            return tar.next() is not None
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError):
+        return False
+
+
+def unpack(archive: Path, part: str, dest: Path) -> None:
+    """Write every file, link and directory of `archive` to `dest`, and the manifest of `dest` beside it, last.
+
+    Names that leave `dest` and devices are refused; a file keeps only whether it is executable.
+    """
+    listing = dest.with_name(dest.name + manifest.SUFFIX)
+    files.remove(listing)
+    with files.atomic_tree(dest) as tree:
+        try:
+            with tarfile.open(archive) as tar:
+                for member in tar:
+                    _put(archive, tar, member, tree)
+                _finish(tar)
+        except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise ClusterImageError(f"{archive}: not a readable archive: {error}", hint="make it again") from error
+        entries = manifest.scan(tree, part=part)
+    manifest.write(listing, entries)
+
+
+def _put(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, tree: Path) -> None:
+    name = PurePosixPath(member.name).as_posix()
+    if name == ".":
+        return
+    target = rooted(tree, name)
+    if any(parent.is_symlink() for parent in target.parents if parent != tree and tree in parent.parents):
+        raise ClusterImageError(f"{archive}: '{name}' lies below a link", hint="make the archive without it")
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    files.remove(target)
+    if member.issym():
+        target.symlink_to(member.linkname)
+        return
+    stream = tar.extractfile(member) if member.isreg() or member.islnk() else None
+    if stream is None:
+        raise ClusterImageError(f"{archive}: '{name}' is a device or the like", hint="make the archive without it")
+    with stream, files.atomic(target, mode=0o755 if member.mode & 0o111 else 0o644) as output:
+        while chunk := stream.read(1 << 20):
+            output.write(chunk)
+
+
 def _finish(tar: tarfile.TarFile) -> None:
     """Read what is behind the last member: a compressed file's own checksum, which tarfile never looks at, is there."""
     while tar.fileobj is not None and tar.fileobj.read(1 << 20):

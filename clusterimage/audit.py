@@ -26,18 +26,20 @@ class Kubeadm:
     images: tuple[str, ...]
 
 
-def audit(dest: Path, expected: Expected, kubeadm: Kubeadm | None) -> None:
+def audit(dest: Path, expected: Expected | None, kubeadm: Kubeadm | None) -> None:
     """Verify the package at `dest`; raises FindingsError with all that is not as it should be.
 
     Every file is hashed, and then, in one pass over the layers, every blob of the saved registries; every saved tag is
-    followed to the blobs of the image's platform, and the rootfs is held against its consumer's contract. Where the
-    host can run `kubeadm` its own image list is compared with ours.
+    followed to the blobs of the image's platform, and the rootfs is held against its consumer's contract where one is
+    `expected`: the image of a user's own Kubefile has none. Where the host can run `kubeadm` its own image list is
+    compared with ours.
     """
     findings = list(package.damages(dest))
     if not findings:
         found: dict[str, list[str]] = {}
         for rootfs in rootfses.read(dest):
-            for line in conformance.check(rootfs, expected):
+            checks = conformance.check(rootfs, expected) if expected else conformance.check_registry(rootfs)
+            for line in checks:
                 found.setdefault(line, []).append(rootfs.arch)
             registry = rootfs.registry
             log.info("%s: linux/%s: %d blobs, %d tags", dest, rootfs.arch, len(registry.blobs), len(registry.tags))

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from clusterimage import scripts
 from clusterimage.contract import FACTS, FOLDER, PROGRAM, RULES, SCRIPT, Expected, Fact, Rule, saved_name
 from clusterimage.digest import Digest
+from clusterimage.oci import remote
 from clusterimage.oci.media import INDEXES
 from clusterimage.oci.reference import Reference
 from clusterimage.rootfs import Rootfs
@@ -32,6 +32,14 @@ def check(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
     yield from _pause(rootfs, expected)
     yield from _kubeadm(rootfs, expected)
     yield from _images(rootfs, expected)
+    yield from check_registry(rootfs, single_platform=expected.single_platform)
+
+
+def check_registry(rootfs: Rootfs, *, single_platform: bool = False) -> Iterator[str]:
+    """Yield what the saved registry of one platform lacks; all that can be asked of an image of any Kubefile."""
+    yield from rootfs.registry.damaged
+    for tag, digest in sorted(rootfs.registry.tags.items()):
+        yield from _resolve(rootfs, single_platform, tag, digest)
 
 
 def _path(rootfs: Rootfs, rule: Rule, path: str) -> Iterator[str]:
@@ -145,7 +153,6 @@ def _kubeadm(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
 
 
 def _images(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
-    yield from rootfs.registry.damaged
     lists = [path for path in rootfs.files if path == "manifests/imageList" or path.startswith("images/shim/")]
     for path in lists:
         for line in rootfs.text(path).split():
@@ -154,22 +161,20 @@ def _images(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
     for image in expected.images:
         if Reference.parse(image).tag and saved_name(image) not in rootfs.registry.tags:
             yield f"{image}: is not in the saved registry"
-    for tag, digest in sorted(rootfs.registry.tags.items()):
-        yield from _resolve(rootfs, expected, tag, digest)
 
 
-def _resolve(rootfs: Rootfs, expected: Expected, tag: str, digest: str) -> Iterator[str]:
+def _resolve(rootfs: Rootfs, single_platform: bool, tag: str, digest: str) -> Iterator[str]:
     """Follow a tag to every blob that a node of this platform asks for."""
     registry = rootfs.registry
     body = registry.document(digest)
     if body is not None and (body.get("mediaType") in INDEXES or "manifests" in body):
-        if expected.single_platform:
-            yield f"{tag}: is an index, {expected.flavor} serves one platform's manifest"
-        child = _child(body, rootfs.arch)
-        if child is None:
+        if single_platform:
+            yield f"{tag}: is an index, this flavor serves one platform's manifest"
+        found = remote.child(tag, body, rootfs.arch)
+        if found is None:
             yield f"{tag}: its index has no linux/{rootfs.arch}"
             return
-        digest, body = child, registry.document(child)
+        digest, body = str(found), registry.document(str(found))
     if body is None:
         yield f"{tag}: manifest {digest} is not in the saved registry"
         return
@@ -179,12 +184,3 @@ def _resolve(rootfs: Rootfs, expected: Expected, tag: str, digest: str) -> Itera
     config = registry.document(body["config"]["digest"])
     if config and config.get("architecture") != rootfs.arch:
         yield f"{tag}: is an image for {config.get('architecture')}, not for linux/{rootfs.arch}"
-
-
-def _child(index: dict[str, Any], arch: str) -> str | None:
-    """Return the digest of the platform's manifest in `index`."""
-    for entry in index["manifests"]:
-        platform = entry.get("platform", {})
-        if (platform.get("os"), platform.get("architecture")) == ("linux", arch):
-            return str(entry["digest"])
-    return None

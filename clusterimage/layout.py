@@ -1,10 +1,12 @@
 """Where everything lies: path arithmetic from one root, and nothing else.
 
 locks/<version>.toml                        pins; a mirror of other bytes has its own below locks/<mirror>/
+     /apps/<name>+<tag>.toml                pins of an application image, by the name of its tasks
 _build/cache/{sha256,partial}/<hex>         downloads and blobs
       /trees/<name>/ <name>.manifest        extract
       /rendered/<image>/ <image>.manifest   render-templates
       /context/<image>/ <image>.manifest    merge-rootfs
+      /discovered/<name>+<tag>.toml         lock, of an application image: the images that it was found to need
       /images/<image>.manifest              pull-images
       /registry/<set>/ <set>.manifest       save-registry
       /loadable/<image>.tar.gz              save-registry, of the image that the node loads by hand
@@ -74,6 +76,15 @@ class Layout:
         """Return the lock of a version; the stand-ins' lock is no source file."""
         locks = self.build / "locks" if self.stand_in else self._own("locks")
         return locks / f"{kubernetes}.toml"
+
+    def application_lock(self, name: str) -> Path:
+        """Return the lock of an application image, by the name of its tasks."""
+        locks = self.build / "locks" if self.stand_in else self._own("locks")
+        return locks / "apps" / f"{name}.toml"
+
+    def record(self, name: str) -> Path:
+        """Return the record of the images that an application image was found to need."""
+        return self.build / "discovered" / f"{name}.toml"
 
     def tree(self, step: str, name: str) -> Path:
         """Return the tree that `step` makes of that name."""

@@ -155,7 +155,7 @@ def load(path: Path) -> Lock | None:
         kubernetes=top.parse("kubernetes", Version.parse),
         compressor=top.text("compressor"),
         files=tuple(_file(row) for row in top.tables("file")),
-        images=tuple(_image(row) for row in top.tables("image")),
+        images=tuple(read_image(row) for row in top.tables("image")),
     )
 
 
@@ -171,7 +171,8 @@ def _file(row: Table) -> LockedFile:
     )
 
 
-def _image(row: Table) -> LockedImage:
+def read_image(row: Table) -> LockedImage:
+    """Read an [[image]] table."""
     platforms = tuple(
         LockedPlatform(
             arch=platform.text("arch"),
@@ -199,13 +200,13 @@ def save(path: Path, lock: Lock) -> None:
     """Write `lock`, sorted; the same pins give the same bytes."""
     lines = [
         "# Pins of one Kubernetes version, written by `doit lock`. Review a change as you would review code.",
-        f"kubernetes = {_quote(str(lock.kubernetes))}",
-        f"compressor = {_quote(lock.compressor)}",
+        f"kubernetes = {quote(str(lock.kubernetes))}",
+        f"compressor = {quote(lock.compressor)}",
     ]
     for file in sorted(lock.files, key=lambda file: file.key):
         lines += _file_lines(file)
     for image in sorted(lock.images, key=lambda image: str(image.reference)):
-        lines += _image_lines(image)
+        lines += image_lines(image)
     files.write(path, ("\n".join(lines) + "\n").encode())
 
 
@@ -213,25 +214,27 @@ def _file_lines(file: LockedFile) -> list[str]:
     return [
         "",
         "[[file]]",
-        f"component = {_quote(file.component)}",
-        f"version = {_quote(file.version)}",
-        f"arch = {_quote(file.arch)}",
-        f"url = {_quote(file.url)}",
-        f"sha256 = {_quote(file.digest.hex)}",
+        f"component = {quote(file.component)}",
+        f"version = {quote(file.version)}",
+        f"arch = {quote(file.arch)}",
+        f"url = {quote(file.url)}",
+        f"sha256 = {quote(file.digest.hex)}",
         f"size = {file.size}",
-        f"witness = {_quote(file.witness)}",
+        f"witness = {quote(file.witness)}",
     ]
 
 
-def _image_lines(image: LockedImage) -> list[str]:
-    lines = ["", "[[image]]", f"reference = {_quote(str(image.reference))}", f"digest = {_quote(str(image.top))}"]
+def image_lines(image: LockedImage, section: str = "image") -> list[str]:
+    """Return the lines of an image's table, of its platforms and a blank one before each."""
+    lines = ["", f"[[{section}]]", f"reference = {quote(str(image.reference))}", f"digest = {quote(str(image.top))}"]
     for platform in sorted(image.platforms, key=lambda platform: platform.arch):
-        lines += ["", "[[image.platform]]", f"arch = {_quote(platform.arch)}"]
-        lines += [f"manifest = {_quote(str(platform.manifest))}", "blobs = ["]
-        lines += [f"  {_quote(str(blob))}," for blob in platform.blobs]
+        lines += ["", f"[[{section}.platform]]", f"arch = {quote(platform.arch)}"]
+        lines += [f"manifest = {quote(str(platform.manifest))}", "blobs = ["]
+        lines += [f"  {quote(str(blob))}," for blob in platform.blobs]
         lines += ["]"]
     return lines
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """Return `text` as a TOML string."""
     return json.dumps(text, ensure_ascii=False)

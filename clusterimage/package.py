@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clusterimage import __version__, digest, files, kubefile, manifest
+from clusterimage import __version__, bases, digest, files, kubefile, manifest
+from clusterimage.bases import CONTAINER_IMAGES, EXTENSION, Base, Contents
 from clusterimage.digest import Digest
 from clusterimage.errors import ClusterImageError
 from clusterimage.kubefile import Content
@@ -25,8 +26,6 @@ from clusterimage.oci.layer import Layer, Member, Written
 from clusterimage.oci.reference import Reference
 from clusterimage.store import single_flight
 
-EXTENSION = "sealer.image.extension"
-CONTAINER_IMAGES = "sealer.image.container.images"
 SUMS = "SHA256SUMS"
 _SUM = re.compile(r"[0-9a-f]{64}  .+")
 
@@ -37,16 +36,23 @@ _LAST = ("config", "overlay")
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What a package is made of: its name, its build context, and per architecture the saved registries."""
+    """What a package is made of: its name, its build context, and per architecture the saved registries and images.
+
+    `kubefile` is the user's, None for the one in the context; `arguments` are the values of its ARGs, `base` is what
+    its FROM names.
+    """
 
     reference: Reference
     context: Path
     registries: tuple[tuple[str, tuple[Path, ...]], ...]
-    images: tuple[str, ...]
+    images: tuple[tuple[str, tuple[str, ...]], ...]
     compressor: str
     labels: tuple[tuple[str, str], ...] = ()
     epoch: int = 0
     sealer_annotations: bool = True
+    kubefile: Path | None = None
+    arguments: tuple[tuple[str, str], ...] = ()
+    base: Base | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +70,38 @@ def write(package: Package, layers: Path, dest: Path, listing: Path) -> None:
     """
     files.remove(listing)
     context = manifest.read(package.context.with_name(package.context.name + manifest.SUFFIX))
-    text = (package.context / "Kubefile").read_text()
-    instructions = kubefile.parse(text, f"{package.context / 'Kubefile'}")
+    source = package.kubefile or package.context / "Kubefile"
+    instructions = kubefile.parse(source.read_text(), source.as_posix())
     images = []
     for arch, registries in package.registries:
-        content = kubefile.evaluate(instructions, context, arch)
-        sources = _sources(package, content, registries)
-        annotations = _annotations(package, content, arch)
-        labels = tuple(sorted({**content.labels, **dict(package.labels)}.items()))
-        env = tuple(sorted(content.env.items()))
-        built = _layers(sources, package, layers)
-        images.append(Image(arch, built, labels, tuple(sorted(annotations.items())), package.epoch, env))
+        base = bases.read(package.base, arch, layers) if package.base else None
+        inherited = base.inherited if base else None
+        content = kubefile.evaluate(instructions, context, arch, inherited, dict(package.arguments))
+        built = _layers(_sources(package, content, registries), package, layers)
+        images.append(_image(package, arch, content, built, base))
     with files.atomic_tree(dest) as tree:
         image.write(tuple(images), package.reference, tree)
         files.write(tree / SUMS, sums(tree))
         blobs = {f"blobs/sha256/{path.name}": path.name for path in (tree / "blobs" / "sha256").iterdir()}
         entries = manifest.scan(tree, known=blobs)
     manifest.write(listing, entries)
+
+
+def _image(
+    package: Package, arch: str, content: Content, built: tuple[BuiltLayer, ...], base: Contents | None
+) -> Image:
+    names = (*(base.images if base else ()), *dict(package.images).get(arch, ()))
+    annotations = _annotations(content, names, arch) if package.sealer_annotations else {}
+    return Image(
+        arch=arch,
+        layers=built,
+        labels=tuple(sorted({**content.labels, **dict(package.labels)}.items())),
+        annotations=tuple(sorted(annotations.items())),
+        epoch=package.epoch,
+        env=tuple(f"{name}={value}" for name, value in content.env.items()),
+        author=content.author,
+        base=base.image if base else None,
+    )
 
 
 def _sources(package: Package, content: Content, registries: tuple[Path, ...]) -> list[Source]:
@@ -93,16 +114,14 @@ def _sources(package: Package, content: Content, registries: tuple[Path, ...]) -
     return list(sources.values())
 
 
-def _annotations(package: Package, content: Content, arch: str) -> dict[str, str]:
-    if not package.sealer_annotations:
-        return {}
+def _annotations(content: Content, names: tuple[str, ...], arch: str) -> dict[str, str]:
     extension = kubefile.extension(content, f"clusterimage {__version__}")
-    return {EXTENSION: json.dumps(extension, sort_keys=True), CONTAINER_IMAGES: _names(package, arch)}
+    return {EXTENSION: json.dumps(extension, sort_keys=True), CONTAINER_IMAGES: _listed(names, arch)}
 
 
-def _names(package: Package, arch: str) -> str:
+def _listed(names: tuple[str, ...], arch: str) -> str:
     platform = {"architecture": arch, "os": "linux"}
-    return json.dumps([{"image": name, "platform": platform} for name in package.images], sort_keys=True)
+    return json.dumps([{"image": name, "platform": platform} for name in dict.fromkeys(names)], sort_keys=True)
 
 
 def _layers(sources: Sequence[Source], package: Package, cache: Path) -> tuple[BuiltLayer, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from clusterimage import imagelist, lock, requirement
+from clusterimage.application.recipe import ApplicationRecipe
 from clusterimage.errors import ConfigError
 from clusterimage.flavor import FLAVORS
 from clusterimage.layout import Layout
@@ -18,7 +19,20 @@ from clusterimage.lock import Lock
 from clusterimage.recipe import Recipe
 from clusterimage.selection import Selection
 from clusterimage.spec import Spec
-from clusterimage.work import Download, Extraction, Load, Locking, Merge, Pack, Pull, Render, Save
+from clusterimage.work import (
+    Download,
+    Extraction,
+    Import,
+    Load,
+    Locking,
+    Merge,
+    Pack,
+    Pinning,
+    Pull,
+    Render,
+    Save,
+    Unpacking,
+)
 
 T = TypeVar("T", Download, Extraction, Pull, Load)
 
@@ -38,15 +52,24 @@ class Plan:
     saves: tuple[Save, ...]
     loads: tuple[Load, ...]
     packs: tuple[Pack, ...]
+    pinnings: tuple[Pinning, ...] = ()
+    unpackings: tuple[Unpacking, ...] = ()
+    imports: tuple[Import, ...] = ()
 
     @property
-    def unlocked(self) -> tuple[Locking, ...]:
-        """The versions whose lock is missing or lacks something."""
-        return tuple(locking for locking in self.lockings if locking.missing)
+    def unlocked(self) -> tuple[Locking | Pinning, ...]:
+        """The versions and application images whose lock is missing or lacks something."""
+        every: tuple[Locking | Pinning, ...] = (*self.lockings, *self.pinnings)
+        return tuple(locking for locking in every if locking.missing)
 
 
-def expand(spec: Spec, selection: Selection, layout: Layout) -> Plan:
-    """Return the plan for `selection`; raises ConfigError for what the spec or a lock cannot give."""
+def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None = None) -> Plan:
+    """Return the plan for `selection`; raises ConfigError for what the spec or a lock cannot give.
+
+    `helm` is the program that renders the charts of an application image, None where there is none.
+    """
+    if selection.application is not None:
+        return _application(ApplicationRecipe.read(selection, selection.application, layout, helm))
     extra = imagelist.read(layout.context / "imageList")
     lockings, recipes = [], []
     flavors = tuple(dict.fromkeys(one.flavor for one in selection.combinations))
@@ -72,6 +95,27 @@ def expand(spec: Spec, selection: Selection, layout: Layout) -> Plan:
         saves=tuple(dict.fromkeys(thing for recipe, one in chosen for thing in recipe.saves(one))),
         loads=_distinct(thing for recipe in recipes for thing in recipe.loads()),
         packs=tuple(recipe.pack(one) for recipe, one in chosen),
+    )
+
+
+def _application(recipe: ApplicationRecipe) -> Plan:
+    """Return the plan for an image of a user's Kubefile: until it is locked, its context and its lock."""
+    is_locked = not recipe.missing
+    return Plan(
+        selection=recipe.selection,
+        layout=recipe.layout,
+        lockings=(),
+        downloads=(),
+        extractions=(),
+        renders=(),
+        merges=(recipe.merge(),),
+        pulls=_distinct(recipe.pulls()) if is_locked else (),
+        saves=tuple(recipe.saves()) if is_locked else (),
+        loads=(),
+        packs=(recipe.pack(),) if is_locked else (),
+        pinnings=(recipe.pinning(),),
+        unpackings=tuple(recipe.unpackings()),
+        imports=tuple(recipe.imports()) if is_locked else (),
     )
 
 

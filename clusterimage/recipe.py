@@ -237,12 +237,13 @@ class Recipe:
         registries = tuple(
             (arch, tuple(save.tree for save in saves if save.arch == arch)) for arch in self.selection.arches
         )
+        names = tuple(str(image.reference.plain) for image in self._images(one))
         stand_in = (_STAND_IN,) if self.layout.stand_in else ()
         package = Package(
             reference=self.selection.reference(one, self.flavor),
             context=self.layout.tree("context", one.id),
             registries=registries,
-            images=tuple(str(image.reference.plain) for image in self._images(one)),
+            images=tuple((arch, names) for arch in self.selection.arches),
             compressor=self.pins.compressor,
             labels=stand_in,
             sealer_annotations=self.flavor.sealer_annotations,

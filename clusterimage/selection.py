@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clusterimage.application import chosen
+from clusterimage.application.chosen import Application
 from clusterimage.errors import ConfigError
 from clusterimage.flavor import FLAVORS, SEALER, Flavor
 from clusterimage.oci.reference import Reference
@@ -22,6 +24,10 @@ VARIABLES = {
     "flavor": "sealer (the default), sealos or both: the program that is to run the image",
     "name": "full image name; -containerd and -calico are added where one command builds several",
     "buildName": "another word for name",
+    "kubefile": "build this Kubefile instead: needs name=, takes platform=",
+    "context": "the build context of kubefile=; by default the directory of the Kubefile",
+    "args": "NAME=VALUE,… for the ARGs of kubefile=",
+    "ignore": "a list of images that kubefile= is not to save",
     "overlay": "a directory that is laid over the rootfs",
     "mirror": "a profile of [mirrors] in versions.toml, or embedded",
     "offline": "yes: no network at all",
@@ -80,6 +86,7 @@ class Selection:
     debug: bool
     pushing: Pushing = Pushing()
     port: int = 0
+    application: Application | None = None
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -110,12 +117,14 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
     flavors = [spec.flavor(name) for name in _choices("flavor", variables.get("flavor", ""), FLAVORS, (SEALER,))]
     versions = [Version.parse(text) for text in _list("k8s", variables.get("k8s") or spec.defaults.kubernetes)]
     arches = _arches(variables.get("platform", ""), spec.defaults.platforms)
+    application = chosen.choose(variables)
     combinations = tuple(
         Combination(version, cri, cni, flavor.name)
         for version in dict.fromkeys(versions)
         for cri in _cris(spec, version, variables.get("cri", ""))
         for flavor in flavors
         for cni in _cnis(spec, flavor, variables.get("cni", ""))
+        if application is None
     )
     mirror = variables.get("mirror", "")
     overlay = Path(variables["overlay"]) if variables.get("overlay") else None
@@ -132,6 +141,7 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         debug=_yes("debug", variables),
         pushing=_pushing(variables),
         port=_port(variables.get("port", "")),
+        application=application,
     )
 
 

@@ -49,8 +49,16 @@ class Branch:
     def pieces(self) -> Iterator[Piece]:
         """Yield the files of the branch."""
         for entry in manifest.read(self.listing):
+            if entry.is_directory:
+                continue
             place = f"{self.prefix}/{entry.path}" if self.prefix else entry.path
             yield Piece(self.root / entry.path, place, self.owner, entry.part, entry.mode, self.rank, entry.sha256)
+
+    def directories(self) -> Iterator[str]:
+        """Yield the empty directories of the branch."""
+        for entry in manifest.read(self.listing):
+            if entry.is_directory:
+                yield f"{self.prefix}/{entry.path}" if self.prefix else entry.path
 
 
 def merge(pieces: tuple[Piece, ...], branches: tuple[Branch, ...], empty: tuple[str, ...], dest: Path) -> None:
@@ -61,6 +69,7 @@ def merge(pieces: tuple[Piece, ...], branches: tuple[Branch, ...], empty: tuple[
     listing = dest.with_name(dest.name + manifest.SUFFIX)
     files.remove(listing)
     chosen = _choose([*pieces, *(piece for branch in branches for piece in branch.pieces())])
+    empty = tuple(dict.fromkeys([*empty, *(place for branch in branches for place in branch.directories())]))
     _refuse_below_files(chosen, empty)
     entries = [Entry(path=place, mode=0o755, part="config") for place in empty]
     with files.atomic_tree(dest) as tree:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.application.pinning import Order
 from clusterimage.contract import Expected
 from clusterimage.lock import LockedFile, LockedImage
 from clusterimage.oci.storage import Saved
@@ -26,6 +27,22 @@ class Locking:
     any_flavor: Requirement
     path: Path
     missing: int
+
+    @property
+    def name(self) -> str:
+        """The name of its task."""
+        return str(self.requirement.kubernetes)
+
+
+@dataclass(frozen=True, slots=True)
+class Pinning:
+    """An application image to lock; `missing` says that its lock or its record is not what it has to be."""
+
+    name: str
+    order: Order
+    path: Path
+    missing: bool
+    inputs: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,15 @@ class Extraction:
     def pinned(self) -> str:
         """What tells it from another of its name."""
         return self.archive.name[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacking:
+    """An archive of a user's, to be unpacked whole."""
+
+    name: str
+    archive: Path
+    tree: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +122,17 @@ class Pull:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """Images to take out of archives of the build context; `expected` is what they are known to hold."""
+
+    name: str
+    archives: tuple[Path, ...]
+    expected: tuple[LockedImage, ...]
+    arches: tuple[str, ...]
+    listing: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Save:
     """A set of images of one architecture, to be saved as a registry."""
 
@@ -126,11 +163,11 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A cluster image to package."""
+    """A cluster image to package; one of a user's Kubefile is no combination."""
 
     name: str
-    combination: Combination
+    combination: Combination | None
     package: Package
     inputs: tuple[Path, ...]
     dest: Path
-    expected: Expected
+    expected: Expected | None = None

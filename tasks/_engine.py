@@ -33,6 +33,7 @@ from tasks._plan import plan
 _FETCHING_AT_ONCE = 8
 _SENDING_AT_ONCE = 4
 _ARGUMENTS_OF_RUNNER = 5  # doit gives the number of processes behind them
+_AGAIN = "CLUSTERIMAGE_AGAIN"  # set for the second run of a command that made a lock
 
 
 def config(default_tasks: list[str]) -> dict[str, Any]:
@@ -90,7 +91,7 @@ class PoolRunner(Runner):  # type: ignore[misc]
             if held is not None:
                 held.close()
         if result == 0 and self._again:
-            _begin_again()
+            return _begin_again()
         return result
 
     def run_tasks(self, task_dispatcher: Any) -> None:
@@ -186,12 +187,16 @@ def _hold(path: Path) -> IO[str]:
     return stream
 
 
-def _begin_again() -> None:
+def _begin_again() -> int:
     """Run the same command once more: with the lock that was just made the graph is another one."""
+    if os.environ.get(_AGAIN):
+        hint = "leave the build context alone meanwhile, and run the same command again"
+        sys.stderr.write(f"ERROR: {plan().unlocked[0].path}: what it pins changes all the time\n  hint: {hint}\n")
+        return 2
     for locking in plan().unlocked:
-        sys.stdout.write(f"locked {locking.requirement.kubernetes}: {locking.path}; building\n")
+        sys.stdout.write(f"locked {locking.name}: {locking.path}; building\n")
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "doit", *sys.argv[1:]])
+    os.execve(sys.executable, [sys.executable, "-m", "doit", *sys.argv[1:]], {**os.environ, _AGAIN: "yes"})
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -36,13 +37,15 @@ def plan() -> Plan:
     """Return the plan; what the user has to mend is one clean line of doit's."""
     try:
         chosen = selection.select(spec(), variables())
-        return plans.expand(spec(), chosen, Layout(ROOT, chosen.mirror))
+        return plans.expand(spec(), chosen, Layout(ROOT, chosen.mirror), program("helm"))
     except ClusterImageError as error:
         raise InvalidDodoFile(str(error)) from None
 
 
 def kubeadm(pack: Pack) -> Kubeadm | None:
     """Return the kubeadm of that image's version, if this host can run it; a stand-in cannot be run anywhere."""
+    if pack.combination is None:
+        return None
     arch = host_arch()
     version = pack.combination.kubernetes
     for download in plan().downloads:
@@ -77,6 +80,12 @@ def login() -> Credentials | None:
         hint = "CLUSTERIMAGE_USERNAME and CLUSTERIMAGE_PASSWORD, or neither for what `docker login` noted"
         raise ConfigError(f"a {there} without a {missing}", hint=hint)
     return Credentials(user, password) if user else None
+
+
+def program(name: str) -> Path | None:
+    """Return the path of a program that a step may use, None where this machine has none."""
+    found = shutil.which(name)
+    return Path(found) if found else None
 
 
 def variables() -> dict[str, str]:

@@ -76,11 +76,19 @@ class _TaskHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record`; a record of no task, or of one whose log can no longer be written, is dropped."""
+        if getattr(record, "notice", False):
+            _say(record.getMessage())
         stream = _log.get()
         if stream is not None:
             with suppress(ValueError, OSError):
                 stream.write(self.format(record) + "\n")
                 stream.flush()
+
+
+@functools.cache
+def _say(text: str) -> None:
+    """Tell the user on the terminal, once however often it is said."""
+    sys.stderr.write(f"note: {text}\n")
 
 
 def network() -> Network:
@@ -136,11 +144,19 @@ def _sent(_: int) -> None:
         raise FetchError("interrupted", hint="run the same command again: it goes on from here")
 
 
+def _applications() -> list[str]:
+    """Return the images that application images need."""
+    from clusterimage.application import pinning
+
+    pulled = [str(pull.image.reference) for pull in _plan.plan().pulls]
+    return pulled or [name for one in _plan.plan().pinnings for name in pinning.mentioned(one.order)]
+
+
 def _embedded() -> Mirror:
     """Start the embedded upstream for all that this command line needs; it ends with the process."""
     from clusterimage.upstream import Upstream, published
 
-    files, images = published([locking.requirement for locking in _plan.plan().lockings])
+    files, images = published([locking.requirement for locking in _plan.plan().lockings], _applications())
     upstream = Upstream(files, images).__enter__()
     return Mirror(
         EMBEDDED,

@@ -44,7 +44,7 @@ class Made:
 
 def group(name: str, doc: str) -> Task:
     """Return the group task of a step; while a version has no lock the step is to lock it, and doit to begin again."""
-    unlocked = [f"lock:{locking.requirement.kubernetes}" for locking in plan().unlocked]
+    unlocked = [f"lock:{locking.name}" for locking in plan().unlocked]
     again = {"again": True} if unlocked and name != "lock" else {}
     return {"basename": name, "name": None, "doc": doc, "task_dep": [] if name == "lock" else unlocked, "meta": again}
 
@@ -86,7 +86,15 @@ def wipe(dryrun: bool) -> None:
     _clean((), plan().layout.dist, dryrun)
 
 
-def always(name: str, call: tuple[Any, ...], doc: str = "", *, pool: str = NET, needs: tuple[str, ...] = ()) -> Task:
+def always(
+    name: str,
+    call: tuple[Any, ...],
+    doc: str = "",
+    *,
+    pool: str = NET,
+    needs: tuple[str, ...] = (),
+    inputs: tuple[Path, ...] = (),
+) -> Task:
     """Return the sub-task `STEP:NAME` that runs `call` whenever it is asked for, after the tasks it `needs`.
 
     doit knows nothing of its result.
@@ -99,6 +107,8 @@ def always(name: str, call: tuple[Any, ...], doc: str = "", *, pool: str = NET, 
         "actions": [(_run.run, [name, function, tuple(arguments)])],
         "doc": doc,
         "task_dep": list(needs),
+        "file_dep": [str(path) for path in inputs],
+        "uptodate": [False],
         "io": {"capture": False},
         "meta": {"pool": pool},
         "verbosity": 2,
@@ -154,7 +164,7 @@ def _code() -> str:
     """Return the digest of the package's source: other code may make other bytes."""
     package = Path(manifest.__file__).parent
     hasher = hashlib.sha256()
-    for path in sorted([*package.glob("*.py"), *package.glob("oci/*.py"), *package.glob("kubeadm/*.py")]):
+    for path in sorted(path for path in package.rglob("*.py") if "upstream" not in path.parts):
         hasher.update(path.read_bytes())
     return hasher.hexdigest()
 

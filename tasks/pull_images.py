@@ -1,11 +1,12 @@
 """pull-images: every image of every architecture, by digest.
 
-digests of the lock  ->  _build/cache/sha256/<hex> + _build/images/<image>.manifest
+digests of the lock                 ->  _build/cache/sha256/<hex> + _build/images/<image>.manifest
+archives in the build context       ->  the same
 """
 
 from collections.abc import Iterator
 
-from clusterimage.oci import local, remote
+from clusterimage.oci import imported, local, remote
 from tasks._plan import plan
 from tasks._step import NET, NETWORK, Made, Task, group, step
 
@@ -20,3 +21,8 @@ def task_pull_images() -> Iterator[Task]:
         yield step(
             f"pull-images:{one.name}", call, outputs=(one.listing,), made=Made(one.listing, store.root), pool=NET
         )
+    for some in plan().imports:
+        bring = (imported.bring, some.archives, some.expected, some.arches, store, some.listing)
+        context = plan().layout.listing("context", plan().merges[0].name)
+        made = Made(some.listing, store.root)
+        yield step(f"pull-images:{some.name}", bring, inputs=(context,), outputs=(some.listing,), made=made)

@@ -16,9 +16,10 @@ from typing import Any
 from clusterimage import digest as digests
 from clusterimage import files
 from clusterimage.digest import Digest
+from clusterimage.errors import ClusterImageError
 from clusterimage.lock import Descriptor
 from clusterimage.oci.layer import Written
-from clusterimage.oci.media import OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
+from clusterimage.oci.media import DOCKER_LAYER_GZIP, OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from clusterimage.oci.reference import Reference
 
 REF_NAME = "org.opencontainers.image.ref.name"
@@ -35,15 +36,29 @@ class BuiltLayer:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseImage:
+    """The image that another is built on: its documents, and the directory where its blobs lie by their hex digest."""
+
+    config: dict[str, Any]
+    manifest: dict[str, Any]
+    blobs: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Image:
-    """One platform of an image. `epoch` is when it says that it was created, in seconds since 1970."""
+    """One platform of an image: `layers` lie over those of `base`, which stay as they are.
+
+    `epoch` is when it says that it was created, in seconds since 1970.
+    """
 
     arch: str
     layers: tuple[BuiltLayer, ...]
     labels: tuple[tuple[str, str], ...]
     annotations: tuple[tuple[str, str], ...]
     epoch: int
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[str, ...] = ()
+    author: str = ""
+    base: BaseImage | None = None
 
 
 def canonical(document: dict[str, Any]) -> bytes:
@@ -74,30 +89,51 @@ def write(images: tuple[Image, ...], reference: Reference, dest: Path) -> Digest
 
 def _write_image(image: Image, blobs: Path) -> Descriptor:
     created = datetime.fromtimestamp(image.epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    base = image.base or BaseImage({}, {}, blobs)
     for layer in image.layers:
         target = blobs / layer.written.digest.hex
         if not target.exists():
             files.link_or_copy(layer.path, target)
+    own = [str(layer.written.diff_id) for layer in image.layers]
+    history = [{"created": created, "created_by": f"clusterimage {layer.part}"} for layer in image.layers]
+    run = {**(base.config.get("config") or {}), "Labels": dict(image.labels)}
     config = {
+        **({"variant": base.config["variant"]} if base.config.get("variant") else {}),
+        **({"author": image.author} if image.author else {}),
         "architecture": image.arch,
         "os": "linux",
         "created": created,
-        "config": {"Labels": dict(image.labels)}
-        | ({"Env": [f"{name}={value}" for name, value in image.env]} if image.env else {}),
-        "rootfs": {"type": "layers", "diff_ids": [str(layer.written.diff_id) for layer in image.layers]},
-        "history": [{"created": created, "created_by": f"clusterimage {layer.part}"} for layer in image.layers],
+        "config": run | ({"Env": list(image.env)} if image.env else {}),
+        "rootfs": {"type": "layers", "diff_ids": [*base.config.get("rootfs", {}).get("diff_ids", []), *own]},
+        "history": [*(base.config.get("history") or []), *history],
     }
     document = {
         "schemaVersion": 2,
         "mediaType": OCI_MANIFEST,
         "config": _json(_put(blobs, canonical(config), OCI_CONFIG)),
         "layers": [
-            {"mediaType": OCI_LAYER_GZIP, "digest": str(layer.written.digest), "size": layer.written.size}
-            for layer in image.layers
+            *_base_layers(base, blobs),
+            *(_json(Descriptor(layer.written.digest, layer.written.size, OCI_LAYER_GZIP)) for layer in image.layers),
         ],
         "annotations": dict(image.annotations),
     }
     return _put(blobs, canonical(document), OCI_MANIFEST)
+
+
+def _base_layers(base: BaseImage, blobs: Path) -> list[dict[str, Any]]:
+    """Give the base's layers a place among `blobs`, hashed on the way, and return their descriptors."""
+    found = []
+    for layer in base.manifest.get("layers", []):
+        digest = Digest.parse(layer["digest"])
+        source, target = base.blobs / digest.hex, blobs / digest.hex
+        if not target.exists():
+            if not source.exists() or digests.of_file(source) != digest:
+                raise ClusterImageError(f"{source}: is not {digest}", hint="build or pull the base image again")
+            files.link_or_copy(source, target)
+        # Docker's name for a gzip-compressed layer has no place in an OCI manifest; the bytes are the same.
+        media_type = OCI_LAYER_GZIP if layer["mediaType"] == DOCKER_LAYER_GZIP else layer["mediaType"]
+        found.append(_json(Descriptor(digest, layer["size"], media_type)))
+    return found
 
 
 def _put(blobs: Path, data: bytes, media_type: str) -> Descriptor:

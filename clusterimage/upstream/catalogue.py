@@ -8,12 +8,13 @@ from clusterimage.requirement import FileRequest, Requirement
 from clusterimage.upstream.files import UpstreamFile
 
 
-def published(requirements: Sequence[Requirement]) -> tuple[list[UpstreamFile], list[str]]:
-    """Return every file and image that `requirements` ask for, each once."""
+def published(requirements: Sequence[Requirement], more: Sequence[str] = ()) -> tuple[list[UpstreamFile], list[str]]:
+    """Return every file and image that `requirements` ask for and the images `more`, each once; without digests."""
     requests = {request.url: request for needed in requirements for request in needed.files}
     references = {image.reference for needed in requirements for image in needed.images}
     images = [str(reference) for reference in references if not reference.local]
-    return [_file(request) for request in requests.values()], sorted(images)
+    tagged = {name.partition("@")[0] for name in (*images, *more)}
+    return [_file(request) for request in requests.values()], sorted(name for name in tagged if _has_tag(name))
 
 
 def _file(request: FileRequest) -> UpstreamFile:
@@ -24,3 +25,7 @@ def _file(request: FileRequest) -> UpstreamFile:
         members=tuple(member for member, _ in request.install if member),
         checksum_url=request.checksum_url,
     )
+
+
+def _has_tag(name: str) -> bool:
+    return ":" in name.rsplit("/", 1)[-1]

@@ -1,265 +1,294 @@
-"""Kubefiles: every instruction, good and bad, and what COPY means."""
+"""kubefile: every instruction, what it makes and what it refuses."""
 
 from __future__ import annotations
-
-import json
-from typing import Any
 
 import pytest
 
 from clusterimage import kubefile
-from clusterimage.kubefile import Content
+from clusterimage.kubefile import Content, Inherited
 from clusterimage.manifest import Entry
-from tests.unit.conftest import HEX_A, error_of
+from tests.unit.conftest import error_of
 
-CONTEXT = (
-    Entry("amd64/bin/kubectl", 0o755, 1, HEX_A, part="kubernetes"),
-    Entry("arm64/bin/kubectl", 0o755, 2, HEX_A, part="kubernetes"),
-    Entry("calico.sh", 0o755, 3, HEX_A, part="cni"),
-    Entry("custom.yaml", 0o644, 4, HEX_A, part="cni"),
-    Entry("imageList", 0o644, 5, HEX_A, part="config"),
-    Entry("rootfs/Kubefile", 0o644, 6, HEX_A, part="config"),
-    Entry("rootfs/etc/link", 0o777, link="../Kubefile", part="config"),
-    Entry("rootfs/manifests", 0o755, part="config"),
-    Entry("rootfs/registry", 0o755, part="config"),
+CHART = ("nginx/Chart.yaml", "nginx/values.yaml", "nginx/templates/d.yaml")
+FILES = (
+    *("daemon.json", "imageList", "a.yaml", "b.yaml", "calico.sh", "mysql.tar", "with space", "app.tgz"),
+    *("amd64/tool", "arm64/tool", "dir/x", "dir/deep/y", "both/a.sh", "both/b.yaml", *CHART),
+    ".clusterimage-extracted/app.tgz/etc/inside",
+)
+CONTEXT = (*(Entry(path, 0o644, 1, "0" * 64) for path in FILES), Entry("hollow", 0o755))
+CALICO = {"name": "calico", "type": "shell", "files": ["calico.sh"], "version": "v1"}
+BASE = Inherited(
+    labels={"from": "base", "both": "base"},
+    env=("PATH=/bin",),
+    extension={
+        "type": "kube-installer",
+        "applications": [CALICO],
+        "launch": {"app_names": ["calico"]},
+        "env": {"REGION": "eu"},
+    },
+    directories=frozenset({"opt", "opt/app"}),
+    files=frozenset({"opt/file", "bin/kubeadm"}),
 )
 
 
-def evaluate(*lines: str, arch: str = "amd64") -> Content:
-    instructions = kubefile.parse("\n".join(("FROM scratch", *lines)), "dir/Kubefile")
-    return kubefile.evaluate(instructions, CONTEXT, arch)
+def make(*lines: str, base: Inherited | None = None, arch: str = "amd64", **arguments: str) -> Content:
+    text = "\n".join(["FROM scratch" if base is None else "FROM base", *lines])
+    return kubefile.evaluate(kubefile.parse(text, "Kubefile"), CONTEXT, arch, base, arguments)
 
 
-def copied(*lines: str, arch: str = "amd64") -> dict[str, str]:
-    """Return place in the image -> place in the context."""
-    return {entry.path: source for entry, source in kubefile.entries(evaluate(*lines, arch=arch))}
-
-
-# ------------------------------------------------------------------------------------------------------------- lines
-
-
-def test_comments_blanks_and_indents_do_not_count() -> None:
-    found = kubefile.parse("\n# FROM x\n  FROM scratch  \n\n\tLABEL a=b\n", "K")
-
-    assert [(one.where, one.verb, one.words) for one in found] == [
-        ("K:3", "FROM", ("scratch",)),
-        ("K:5", "LABEL", ("a=b",)),
-    ]
-
-
-@pytest.mark.parametrize("verb", ["copy", "Copy", "COPY"])
-def test_an_instruction_may_be_written_small(verb: str) -> None:
-    assert copied(f"{verb} imageList x") == {"x": "imageList"}
-
-
-@pytest.mark.parametrize("blank", [" ", "   ", "\t", " \t "])
-def test_blanks_and_tabs_separate_words(blank: str) -> None:
-    assert copied(f"COPY{blank}imageList{blank}x") == {"x": "imageList"}
-
-
-def test_a_line_goes_on_behind_a_backslash_and_is_named_by_its_first() -> None:
-    error = error_of(evaluate, "COPY \\", "# a comment within", "  none \\", "  x")
-
-    assert error.problem == "dir/Kubefile:2: COPY: 'none' is not in the build context"
-
-
-def test_a_backslash_at_the_end_of_the_file_loses_nothing() -> None:
-    assert copied("COPY imageList x \\") == {"x": "imageList"}
-
-
-def test_windows_lines_are_lines() -> None:
-    found = kubefile.parse("FROM scratch\r\nLABEL a=b\r\n", "K")
-
-    assert [one.words for one in found] == [("scratch",), ("a=b",)]
+def tree(*lines: str, base: Inherited | None = None, arch: str = "amd64", **arguments: str) -> dict[str, str]:
+    content = make(*lines, base=base, arch=arch, **arguments)
+    return {entry.path: source for entry, source in kubefile.entries(content)}
 
 
 @pytest.mark.parametrize(
-    ("line", "problem", "hint"),
+    ("line", "expected"),
     [
-        ("COPPY a b", "unknown instruction 'COPPY'", "did you mean COPY?"),
-        ("RUN true", "unknown instruction 'RUN'", "known: FROM, COPY, LABEL, CNI, LAUNCH"),
-        ("CMD x", "unknown instruction 'CMD'", "known: FROM, COPY, LABEL, CNI, LAUNCH"),
-        ('COPY "a b', "COPY: No closing quotation", "close the quotation"),
-        ("FROM x", "FROM: 'x' is not scratch", "a cluster image begins with FROM scratch"),
-        ("FROM", "FROM: '' is not scratch", "a cluster image begins with FROM scratch"),
-        ("FROM scratch AS x", "FROM: 'scratch AS x' is not scratch", "a cluster image begins with FROM scratch"),
-        ("COPY", "COPY: needs a source and a destination", ""),
-        ("COPY rootfs", "COPY: needs a source and a destination", ""),
-        ("COPY none .", "COPY: 'none' is not in the build context", ""),
-        ("COPY root .", "COPY: 'root' is not in the build context", ""),
-        ("COPY ${ARCH}/none .", "COPY: 'amd64/none' is not in the build context", ""),
-        ("COPY ../rootfs .", "COPY: '../rootfs' is not in the build context", ""),
-        ("COPY *.yaml .", "COPY: '*.yaml' is not in the build context", ""),
-        ("COPY imageList ../x", "COPY: '../x' leaves the image", ""),
-        ("COPY rootfs a/../../x", "COPY: 'a/../../x' leaves the image", ""),
-        ("COPY imageList calico.sh x", "COPY: 'x' must end with / to take several sources", ""),
-        ("LABEL a", "LABEL: 'a' is not key=value", ""),
-        ("LABEL =b", "LABEL: '=b' is not key=value", ""),
-        ("LABEL a = b", "LABEL: 'a' is not key=value", ""),
-        ("LABEL", "LABEL: needs key=value", ""),
-        ("CNI calico", "CNI: must be: CNI name local://file", "remote files are pinned in versions.toml instead"),
-        (
-            "CNI calico https://x/y",
-            "CNI: must be: CNI name local://file",
-            "remote files are pinned in versions.toml instead",
-        ),
-        (
-            "CNI a local://calico.sh x",
-            "CNI: must be: CNI name local://file",
-            "remote files are pinned in versions.toml instead",
-        ),
-        ("CNI calico local://none", "CNI: 'none' is not in the build context", ""),
-        ("CNI calico local://rootfs", "CNI: 'rootfs' is not in the build context", ""),
-        ("CNI ../../x local://calico.sh", "CNI: '../../x' is no name of an application", ""),
-        ("CNI a/b local://calico.sh", "CNI: 'a/b' is no name of an application", ""),
-        ("LAUNCH calico", "LAUNCH: 'calico' is not a JSON list of names", 'write LAUNCH ["calico"]'),
-        ("LAUNCH", "LAUNCH: '' is not a JSON list of names", 'write LAUNCH ["calico"]'),
-        ("LAUNCH 7", "LAUNCH: '7' is not a JSON list of names", 'write LAUNCH ["calico"]'),
-        ("LAUNCH null", "LAUNCH: 'null' is not a JSON list of names", 'write LAUNCH ["calico"]'),
-        ('LAUNCH "calico"', "LAUNCH: '\"calico\"' is not a JSON list of names", 'write LAUNCH ["calico"]'),
-        ('LAUNCH {"calico": 1}', "LAUNCH: '{\"calico\": 1}' is not a JSON list of names", 'write LAUNCH ["calico"]'),
-        ('LAUNCH ["calico"]', "LAUNCH: 'calico' is no application of this image", "known: "),
+        ("COPY daemon.json etc/", {"etc/daemon.json": "daemon.json"}),
+        ("COPY daemon.json etc", {"etc/daemon.json": "daemon.json"}),
+        ("COPY daemon.json /etc/other.json", {"etc/other.json": "daemon.json"}),
+        ("COPY daemon.json unknown", {"unknown": "daemon.json"}),
+        ("COPY daemon.json ./", {"daemon.json": "daemon.json"}),
+        ("COPY imageList manifests", {"manifests/imageList": "imageList"}),
+        ("COPY mysql.tar images", {"images/mysql.tar": "mysql.tar"}),
+        ("COPY a.yaml plugins", {"plugins/a.yaml": "a.yaml"}),
+        ("COPY a.yaml b.yaml m/", {"m/a.yaml": "a.yaml", "m/b.yaml": "b.yaml"}),
+        ("COPY *.yaml m/", {"m/a.yaml": "a.yaml", "m/b.yaml": "b.yaml"}),
+        ("COPY [ab].yaml calico.?h m/", {"m/a.yaml": "a.yaml", "m/b.yaml": "b.yaml", "m/calico.sh": "calico.sh"}),
+        ("COPY */tool bin/", {"bin/tool": "arm64/tool"}),
+        ("COPY ${ARCH}/tool bin/", {"bin/tool": "amd64/tool"}),
+        ("COPY $ARCH/* bin/", {"bin/tool": "amd64/tool"}),
+        ("COPY dir o", {"o/x": "dir/x", "o/deep/y": "dir/deep/y"}),
+        ("COPY dir/ .", {"x": "dir/x", "deep/y": "dir/deep/y"}),
+        ("COPY ./dir/deep o/", {"o/y": "dir/deep/y"}),
+        ('COPY ["with space", "o/"]', {"o/with space": "with space"}),
+        ('COPY "with space" o/', {"o/with space": "with space"}),
+        ("COPY with\\ space o/", {"o/with space": "with space"}),
+        ("COPY hollow empty/", {"empty": "hollow"}),
+        ("copy daemon.json \\\n   etc/", {"etc/daemon.json": "daemon.json"}),
+        ("ADD daemon.json etc/", {"etc/daemon.json": "daemon.json"}),
+        ("ADD app.tgz opt", {"opt/etc/inside": ".clusterimage-extracted/app.tgz/etc/inside"}),
+        ("COPY app.tgz opt", {"opt": "app.tgz"}),
     ],
 )
-def test_what_is_wrong_is_named_with_file_and_line(line: str, problem: str, hint: str) -> None:
-    error = error_of(evaluate, line)
+def test_copy_and_add_lay_files_where_docker_does(line: str, expected: dict[str, str]) -> None:
+    found = tree(line)
 
-    assert error.problem == f"dir/Kubefile:2: {problem}"
-    assert error.hint == hint or not hint
-
-
-def test_an_application_is_launched_by_its_name() -> None:
-    error = error_of(evaluate, "CNI calico local://calico.sh", 'LAUNCH ["calcio"]')
-
-    assert error.problem == "dir/Kubefile:3: LAUNCH: 'calcio' is no application of this image"
-    assert error.hint == "did you mean calico?"
+    assert found == expected
 
 
-@pytest.mark.parametrize("text", ["", "COPY rootfs .\n", "LABEL a=b\nFROM scratch\n"])
-def test_a_kubefile_begins_with_from(text: str) -> None:
-    error = error_of(kubefile.parse, text, "K")
+def test_copy_of_everything_takes_everything_but_what_was_extracted_for_add() -> None:
+    found = tree("COPY . .")
 
-    assert error.problem == "K:1: does not begin with FROM"
-    assert error.hint == "a cluster image begins with FROM scratch"
+    assert set(found) == {path for path in FILES if not path.startswith(".clusterimage")} | {"hollow"}
 
 
-# -------------------------------------------------------------------------------------------------------------- COPY
+def test_a_directory_of_the_base_takes_a_file_into_it() -> None:
+    assert tree("COPY daemon.json opt/app", base=BASE) == {"opt/app/daemon.json": "daemon.json"}
+
+
+def test_a_later_line_wins() -> None:
+    assert tree("COPY a.yaml m/x", "COPY b.yaml m/x") == {"m/x": "b.yaml"}
 
 
 @pytest.mark.parametrize(
-    ("lines", "expected"),
+    ("line", "problem"),
     [
-        (["COPY imageList x"], {"x": "imageList"}),
-        (["COPY imageList ."], {"imageList": "imageList"}),
-        (["COPY imageList ./"], {"imageList": "imageList"}),
-        (["COPY imageList /"], {"imageList": "imageList"}),
-        (["COPY imageList /x"], {"x": "imageList"}),
-        (["COPY imageList ./a/x"], {"a/x": "imageList"}),
-        (["COPY imageList a/"], {"a/imageList": "imageList"}),
-        (["COPY ./imageList a/"], {"a/imageList": "imageList"}),
-        (['COPY "imageList" "a b/"'], {"a b/imageList": "imageList"}),
-        (["COPY rootfs/Kubefile a"], {"a": "rootfs/Kubefile"}),
-        (["COPY imageList calico.sh a/"], {"a/imageList": "imageList", "a/calico.sh": "calico.sh"}),
-        (["COPY imageList a/", "COPY calico.sh a"], {"a/imageList": "imageList", "a/calico.sh": "calico.sh"}),
-        (["COPY amd64 ."], {"bin/kubectl": "amd64/bin/kubectl"}),
-        (["COPY amd64/ a"], {"a/bin/kubectl": "amd64/bin/kubectl"}),
-        (["COPY amd64/bin ."], {"kubectl": "amd64/bin/kubectl"}),
-        (["COPY ${ARCH} ."], {"bin/kubectl": "amd64/bin/kubectl"}),
-        (["COPY $ARCH/bin/kubectl a/"], {"a/kubectl": "amd64/bin/kubectl"}),
-        (["COPY imageList a", "COPY calico.sh a"], {"a": "calico.sh"}),
-        (["COPY amd64 .", "COPY arm64 ."], {"bin/kubectl": "arm64/bin/kubectl"}),
+        ("COPY daemon.json", "COPY: needs a source and a destination"),
+        ("COPY", "COPY: needs at least one word"),
+        ("COPY nowhere etc/", "COPY: 'nowhere' is not in the build context"),
+        ("COPY *.none etc/", "COPY: '*.none' is not in the build context"),
+        ("COPY ../up etc/", "COPY: '../up' leaves the build context"),
+        ("COPY daemon.json ../etc/", "COPY: '../etc/' leaves the image"),
+        ("COPY a.yaml b.yaml m", "COPY: 2 sources, and 'm' is no directory"),
+        ("COPY --from=x a.yaml m/", "COPY: --from cannot be given"),
+        ("COPY --chown=1:1 a.yaml m/", "COPY: --chown cannot be given"),
+        ("COPY $UNKNOWN m/", "COPY: $UNKNOWN is not known"),
+        ("COPY 'a.yaml m/", "COPY: a quotation is not closed"),
+        ('COPY "a.yaml m/', "COPY: a quotation is not closed"),
+        ("COPY [a.yaml, m/]", "COPY: '[a.yaml,' is not in the build context"),
+        ("ADD https://example.org/x etc/", "ADD: 'https://example.org/x' is remote"),
+        ("RUN echo hello", "RUN: nothing is executed at build time"),
+        ("WORKDIR /x", "unknown instruction 'WORKDIR'"),
+        ("LABEL lonely", "LABEL: 'lonely' is not key=value"),
+        ("ENV lonely", "ENV: 'lonely' is not key=value"),
+        ("ARG NAME", "ARG: NAME has no value"),
+        ("FROM other", "FROM: only one is possible"),
+        ("APP dash", "APP: dash: names no file"),
+        ("APP dash a.yaml", "APP: 'a.yaml' is not local://PATH"),
+        ("APP dash https://example.org/a.yaml", "APP: 'https://example.org/a.yaml' is remote"),
+        ("APP ../x local://a.yaml", "APP: '../x' cannot be the name of an application"),
+        ("CNI calico local://nowhere.sh", "CNI: 'nowhere.sh' is not in the build context"),
+        ('APPCMDS dash ["x"]', "APPCMDS: 'dash' is no application of this image"),
+        ("APPENV dash a=b", "APPENV: 'dash' is no application of this image"),
+        ('LAUNCH ["dash"]', "LAUNCH: 'dash' is no application of this image"),
+        ("LAUNCH dash", "LAUNCH: 'dash' is not a JSON list of strings"),
+        ("CMDS echo", "CMDS: 'echo' is not a JSON list of strings"),
     ],
 )
-def test_copy_puts_a_file_where_docker_puts_it(lines: list[str], expected: dict[str, str]) -> None:
-    assert copied(*lines) == expected
+def test_what_is_wrong_is_named_with_file_and_line(line: str, problem: str) -> None:
+    error = error_of(make, "", line)
 
-
-def test_a_directory_is_copied_with_links_and_empty_directories() -> None:
-    assert copied("COPY rootfs .") == {
-        "Kubefile": "rootfs/Kubefile",
-        "etc/link": "rootfs/etc/link",
-        "manifests": "rootfs/manifests",
-        "registry": "rootfs/registry",
-    }
-
-
-def test_a_file_goes_into_an_empty_directory_that_was_copied_before() -> None:
-    found = copied("COPY rootfs .", "COPY imageList manifests")
-
-    assert found["manifests/imageList"] == "imageList"
-    assert "manifests" not in found
-
-
-def test_the_whole_context_can_be_copied() -> None:
-    assert copied("COPY . all") == {f"all/{entry.path}": entry.path for entry in CONTEXT}
-
-
-def test_the_architecture_chooses_the_source() -> None:
-    assert copied("COPY ${ARCH} .", arch="arm64") == {"bin/kubectl": "arm64/bin/kubectl"}
-
-
-def test_an_entry_keeps_its_mode_its_link_and_its_part() -> None:
-    found = {entry.path: entry for entry, _ in kubefile.entries(evaluate("COPY amd64 .", "COPY rootfs r"))}
-
-    assert found["bin/kubectl"] == Entry("bin/kubectl", 0o755, 1, HEX_A, part="kubernetes")
-    assert found["r/etc/link"] == Entry("r/etc/link", 0o777, link="../Kubefile", part="config")
+    assert error.problem.startswith("Kubefile:3: ")
+    assert problem in error.problem
+    assert error.hint or "needs" in problem or "key=value" in problem
 
 
 @pytest.mark.parametrize(
     ("lines", "problem"),
     [
-        (("COPY imageList a", "COPY amd64 a"), "'a/bin/kubectl' lies below the file 'a'"),
-        (("COPY imageList a", "COPY calico.sh a/b/"), "'a/b/calico.sh' lies below the file 'a'"),
-        (("COPY rootfs .", "COPY calico.sh etc/link/"), "'etc/link/calico.sh' lies below the file 'etc/link'"),
-        (("COPY amd64 Kubefile", "COPY rootfs ."), "'Kubefile' is a directory already"),
+        (("APP a local://a.yaml", "APP a local://b.yaml"), "Kubefile:3: APP: 'a' is an application already"),
+        (("APP a local://a.yaml", 'LAUNCH ["a"]', "LABEL x=y"), "Kubefile:3: LAUNCH: must be the last line"),
+        (('CMDS ["x"]', 'CMDS ["y"]'), "Kubefile:2: CMDS: must be the last line"),
+        (("APP a local://a.yaml", "CMD x", 'LAUNCH ["a"]'), "Kubefile:4: LAUNCH: CMDS or CMD"),
+        (("APP a local://both",), "application 'a': its files are neither all .sh, nor all YAML, nor a chart"),
+        (("COPY a.yaml m/x", "COPY b.yaml m/x/"), "Kubefile:3: COPY: 'm/x' is a file"),
+        (("COPY a.yaml m/x/y", "COPY dir m"), "Kubefile:3: COPY: 'm/x' is a directory"),
     ],
 )
-def test_a_place_is_a_file_or_a_directory(lines: tuple[str, ...], problem: str) -> None:
-    error = error_of(evaluate, *lines)
-
-    assert error.problem == f"dir/Kubefile:{len(lines) + 1}: COPY: {problem}"
+def test_what_does_not_go_together_is_refused(lines: tuple[str, ...], problem: str) -> None:
+    assert problem in error_of(make, *lines).problem
 
 
-# ------------------------------------------------------------------------------------------------------- what it says
+def test_a_kubefile_begins_with_from() -> None:
+    assert "Kubefile:2: a Kubefile begins with FROM" in error_of(kubefile.parse, "\nLABEL a=b", "Kubefile").problem
+    assert "begins with FROM" in error_of(kubefile.parse, "# nothing", "Kubefile").problem
 
 
-def test_labels_are_kept_and_the_last_wins() -> None:
-    content = evaluate('LABEL "a b"="c=d" e=', "LABEL f='x y' e=1")
+@pytest.mark.parametrize(
+    ("text", "arguments", "expected"),
+    [
+        ("FROM scratch", {}, "scratch"),
+        ("from kubernetes:v1.19.8", {}, "kubernetes:v1.19.8"),
+        ("ARG V=1\nFROM base:$V", {}, "base:1"),
+        ("ARG V=1\nFROM base:${V}", {"V": "2"}, "base:2"),
+        ("FROM base:${V:-3}", {}, "base:3"),
+    ],
+)
+def test_from_names_the_base(text: str, arguments: dict[str, str], expected: str) -> None:
+    assert kubefile.base(kubefile.parse(text, "Kubefile"), arguments) == expected
 
-    assert content.labels == {"a b": "c=d", "e": "1", "f": "x y"}
+
+@pytest.mark.parametrize(
+    ("line", "labels"),
+    [
+        ('LABEL "a.b/c"="d e"', {"a.b/c": "d e"}),
+        ("LABEL a=b c='d e'", {"a": "b", "c": "d e"}),
+        ("LABEL a=$ARCH b='$ARCH' c=\\$ARCH", {"a": "amd64", "b": "$ARCH", "c": "$ARCH"}),
+        ("LABEL old style of it", {"old": "style of it"}),
+        ("KUBEVERSION >=1.20", {"app.alpha.sealer.io/supported-kube-version": ">=1.20"}),
+        ("CNI calico local://calico.sh", {"cluster.alpha.sealer.io/kube-cni-calico": "true"}),
+        ("CSI ceph local://a.yaml", {"cluster.alpha.sealer.io/kube-csi-ceph": "true"}),
+    ],
+)
+def test_labels(line: str, labels: dict[str, str]) -> None:
+    assert make(line).labels == labels
 
 
-def test_a_network_is_an_application_with_a_label() -> None:
-    content = evaluate("CNI calico local://calico.sh", 'LAUNCH ["calico"]')
+def test_arg_has_a_default_that_args_changes() -> None:
+    lines = ("ARG NAME=a", "COPY $NAME.yaml m/")
 
-    assert {place: entry.path for place, entry in content.tree.items()} == {
-        "application/apps/calico/calico.sh": "calico.sh"
+    assert tree(*lines) == {"m/a.yaml": "a.yaml"}
+    assert tree(*lines, NAME="b") == {"m/b.yaml": "b.yaml"}
+    assert "has no ARG NAMED" in error_of(make, *lines, NAMED="b").problem
+
+
+def test_env_goes_into_the_config_and_the_extension_and_into_later_lines() -> None:
+    content = make("ENV A=1 B='two words'", "ENV C ${A}3", "LABEL x=$C")
+
+    assert content.env == {"A": "1", "B": "two words", "C": "13"}
+    assert kubefile.extension(content, "x")["env"] == content.env
+    assert content.labels == {"x": "13"}
+
+
+@pytest.mark.parametrize(
+    ("line", "app"),
+    [
+        ("APP a local://a.yaml local://b.yaml", {"type": "kube", "files": ["a.yaml", "b.yaml"]}),
+        ("APP a local://calico.sh", {"type": "shell", "files": ["calico.sh"]}),
+        ("APP a local://nginx", {"type": "helm", "files": ["a"]}),
+        ("APP a local://*.yaml", {"type": "kube", "files": ["a.yaml", "b.yaml"]}),
+    ],
+)
+def test_the_type_of_an_application_follows_from_its_files(line: str, app: dict[str, object]) -> None:
+    assert make(line).applications["a"] == {"name": "a", "version": "v1", **app}
+
+
+def test_application_files_lie_in_their_own_directory() -> None:
+    assert tree("APP a local://nginx") == {
+        f"application/apps/a/{path.removeprefix('nginx/')}": path for path in sorted(CHART)
     }
-    assert content.labels == {"cluster.alpha.sealer.io/kube-cni-calico": "true"}
 
 
-def extension(*lines: str) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(json.dumps(kubefile.extension(evaluate(*lines), "clusterimage 1")))
-    return made
+def test_appcmds_and_appenv_say_how_an_application_is_launched() -> None:
+    content = make("APP a local://both", 'APPCMDS a ["sh a.sh $HOME", "two"]', "APPENV a K=v L='w x'", 'LAUNCH ["a"]')
 
-
-def test_the_extension_is_what_sealer_reads() -> None:
-    assert extension("CNI calico local://calico.sh", 'LAUNCH ["calico"]') == {
-        "buildClient": {"sealerVersion": "clusterimage 1", "buildahVersion": ""},
+    assert content.applications["a"]["cmds"] == ["sh a.sh $HOME", "two"]
+    assert content.applications["a"]["env"] == {"K": "v", "L": "w x"}
+    assert kubefile.extension(content, "me") == {
+        "buildClient": {"sealerVersion": "me", "buildahVersion": ""},
         "schemaVersion": "v1alpha1",
-        "type": "kube-installer",
-        "applications": [{"name": "calico", "type": "shell", "files": ["calico.sh"], "version": "v1"}],
-        "launch": {"app_names": ["calico"]},
+        "type": "app-installer",
+        "applications": [content.applications["a"]],
+        "launch": {"app_names": ["a"]},
     }
 
 
-def test_without_an_application_nothing_is_launched() -> None:
-    made = extension()
+@pytest.mark.parametrize(
+    ("lines", "commands"),
+    [
+        (('CMDS ["kubectl apply -f $X", "b"]',), ["kubectl apply -f $X", "b"]),
+        (("CMD kubectl apply -f x, y", "cmd echo"), ["kubectl apply -f x, y", "echo"]),
+        (('CMD ["echo", "two words"]',), ["echo 'two words'"]),
+    ],
+)
+def test_commands_are_kept_for_run_time(lines: tuple[str, ...], commands: list[str]) -> None:
+    assert kubefile.extension(make(*lines), "x")["launch"] == {"cmds": commands}
 
-    assert (made["applications"], made["launch"]) == ([], {})
+
+def test_a_base_s_labels_environment_and_applications_are_inherited_and_extended() -> None:
+    lines = ("LABEL both=new", "ENV REGION=us", "APP dash local://a.yaml", "APPENV calico MTU=1400")
+    content = make(*lines, 'LAUNCH ["dash"]', base=BASE)
+    extension = kubefile.extension(content, "x")
+
+    assert content.labels == {"from": "base", "both": "new"}
+    assert content.env == {"PATH": "/bin", "REGION": "us"}
+    assert extension["env"] == {"REGION": "us"}
+    assert [one["name"] for one in extension["applications"]] == ["calico", "dash"]
+    assert extension["applications"][0]["env"] == {"MTU": "1400"}
+    assert extension["launch"] == {"app_names": ["calico", "dash"]}
+    assert extension["type"] == "kube-installer"
+    assert "env" not in CALICO
 
 
-def test_a_manifest_is_an_application_of_kind_kube() -> None:
-    assert extension("CNI c local://custom.yaml")["applications"] == [
-        {"name": "c", "type": "kube", "files": ["custom.yaml"], "version": "v1"}
-    ]
+def test_launch_may_change_the_order_of_the_base_s_applications() -> None:
+    content = make("APP dash local://a.yaml", 'LAUNCH ["dash", "calico"]', base=BASE)
+
+    assert content.launch_names == ["dash", "calico"]
+
+
+def test_commands_do_not_hide_what_the_base_launches() -> None:
+    assert "LAUNCH (here or in the base)" in error_of(make, 'CMDS ["x"]', base=BASE).problem
+
+
+@pytest.mark.parametrize("line", ["COPY daemon.json opt/file/x", "COPY a.yaml bin/kubeadm/"])
+def test_nothing_can_lie_below_a_file_of_the_base(line: str) -> None:
+    assert "is a file" in error_of(make, line, base=BASE).problem
+
+
+def test_an_image_with_kubeadm_installs_a_cluster() -> None:
+    assert make("COPY amd64/tool bin/kubeadm").type == "kube-installer"
+    assert make("COPY amd64/tool bin/tool").type == "app-installer"
+
+
+def test_maintainer_is_the_author() -> None:
+    assert make("MAINTAINER Jane <jane@example.org>").author == "Jane <jane@example.org>"
+
+
+def test_only_what_is_copied_is_used() -> None:
+    head = "FROM x\nARG N=a\nENV P=$PATH:/x\nCOPY $N.yaml m/\nADD app.tgz .\n"
+    text = f'{head}CNI c local://calico.sh\nLAUNCH ["other"]'
+    used, added = kubefile.used(kubefile.parse(text, "Kubefile"), CONTEXT, "amd64", {})
+
+    assert used == {"a.yaml", "app.tgz", "calico.sh"}
+    assert added == {"app.tgz"}

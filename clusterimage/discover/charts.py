@@ -1,0 +1,85 @@
+"""Charts (https://helm.sh/docs/topics/charts): rendered by helm where there is one, else read from their values.
+
+<chart>/Chart.yaml values.yaml templates/ charts/<sub-chart>/
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from clusterimage import files
+from clusterimage.discover import texts
+from clusterimage.discover.fields import Named, images
+
+log = logging.getLogger(__name__)
+CHART = "Chart.yaml"
+_TEMPLATES = "templates/"
+
+
+def roots(places: Mapping[str, Path]) -> list[str]:
+    """Return the directories of charts among `places`, sub-charts of another one not among them."""
+    found = sorted(place.rpartition("/")[0] for place in places if PurePosixPath(place).name == CHART)
+    return [root for root in found if not any(root.startswith(f"{other}/charts/") for other in found)]
+
+
+def read(root: str, places: Mapping[str, Path], helm: Path | None, work: Path) -> Iterator[Named]:
+    """Yield what the chart at `root` names with its default values; without `helm` from its values alone.
+
+    `work` is a place for a copy of the chart that helm can read.
+    """
+    inside = {place.removeprefix(f"{root}/"): path for place, path in places.items() if place.startswith(f"{root}/")}
+    if helm is None:
+        yield Named(PurePosixPath(root).name, None, "is a chart, and no helm is on PATH: its values are read")
+        yield from _values(inside)
+        return
+    with files.atomic_tree(work) as tree:
+        for place, path in inside.items():
+            (tree / place).parent.mkdir(parents=True, exist_ok=True)
+            files.copy(path, tree / place)
+        rendered, problem = _render(helm, tree)
+    files.remove(work)
+    if problem:
+        log.warning("%s: helm cannot render it, its values are read instead: %s", root, problem)
+        yield Named(root, None, f"helm: {problem}")
+        yield from _values(inside)
+        return
+    yield from texts.read(rendered)
+
+
+def _render(helm: Path, chart: Path) -> tuple[str, str]:
+    """Return the rendered text and "", or "" and what helm said."""
+    command = [str(helm), "template", "clusterimage", str(chart), "--include-crds"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return "", str(error)
+    said = " ".join(done.stderr.split())[-300:]
+    return (done.stdout, "") if done.returncode == 0 else ("", said or f"status {done.returncode}")
+
+
+def _values(inside: Mapping[str, Path]) -> Iterator[Named]:
+    """Yield what values.yaml of the chart and of its sub-charts name, and templates that name an image themselves."""
+    for place, path in sorted(inside.items()):
+        name = PurePosixPath(place).name
+        text = path.read_text("utf-8", errors="replace")
+        if name == "values.yaml":
+            version = _app_version(inside, place)
+            for document in texts.reread(text):
+                yield from (named for named in images(document, texts.reread, version) if named.text)
+        elif _TEMPLATES in place and PurePosixPath(place).suffix in (".yaml", ".yml", ".tpl"):
+            for named in texts.read(text):
+                # A template takes its image from the values; what it cannot say is said there.
+                if named.reference is not None:
+                    yield named
+
+
+def _app_version(inside: Mapping[str, Path], values: str) -> str:
+    """Return the appVersion of the chart that `values` belongs to: what charts take for an empty tag."""
+    chart = inside.get(f"{values.rpartition('/')[0]}/{CHART}".lstrip("/"))
+    for document in texts.reread(chart.read_text("utf-8", errors="replace")) if chart else []:
+        if isinstance(document, dict) and document.get("appVersion"):
+            return str(document["appVersion"])
+    return ""

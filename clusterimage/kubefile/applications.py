@@ -1,0 +1,137 @@
+"""The instructions of applications: APP, CNI, CSI, APPCMDS, APPENV, and what is launched: LAUNCH, CMDS, CMD.
+
+    application/apps/<name>/    the files of an application
+
+Its type says how it is launched: `shell` (bash), `kube` (kubectl apply) or `helm` (helm install); without one it needs
+APPCMDS. https://github.com/sealerio/sealer (0.9.2 to 0.11: build/kubefile/parser, pkg/application)
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from clusterimage.kubefile.content import Content
+from clusterimage.kubefile.parse import Instruction
+from clusterimage.kubefile.sources import Context, Found, lay, local
+from clusterimage.table import nearest
+
+_LABELS = {"CNI": "cluster.alpha.sealer.io/kube-cni-{}", "CSI": "cluster.alpha.sealer.io/kube-csi-{}"}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_CHART = ("Chart.yaml", "values.yaml", "templates")
+_TYPES = {".sh": "shell", ".yaml": "kube", ".yml": "kube"}
+
+
+def app(instruction: Instruction, content: Content, context: Context, variables: Mapping[str, str]) -> None:
+    """Place an application's files and note it; CNI and CSI set their label too."""
+    name, *rest = instruction.words(variables)
+    if not _NAME.fullmatch(name):
+        raise instruction.error(f"'{name}' cannot be the name of an application", "letters, digits, dot, dash")
+    if not rest:
+        raise instruction.error(f"{name}: names no file", f"write {instruction.verb} {name} local://PATH")
+    if name in content.own:
+        raise instruction.error(f"'{name}' is an application already", "one line may name several files")
+    found = [one for path in local(instruction, rest) for one in context.find(instruction, path)]
+    lay(instruction, content, found, f"application/apps/{name}/")
+    kind = _kind(found)
+    content.applications[name] = {"name": name, "type": kind, "files": _files(name, kind, found), "version": "v1"}
+    content.own.add(name)
+    if instruction.verb in _LABELS:
+        content.labels[_LABELS[instruction.verb].format(name)] = "true"
+
+
+def _kind(found: list[Found]) -> str:
+    """Return helm for a chart, shell or kube where all files are that, else ""."""
+    names = {inside for one in found for inside in _names(one)}
+    if all(any(name == part or name.startswith(f"{part}/") for name in names) for part in _CHART):
+        return "helm"
+    kinds = {_TYPES.get(PurePosixPath(name).suffix.lower(), "") for name in names}
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _names(one: Found) -> list[str]:
+    if one.is_directory:
+        return [inside for inside, entry in one.inside() if not entry.is_directory]
+    return [PurePosixPath(one.path).name]
+
+
+def _files(name: str, kind: str, found: list[Found]) -> list[str]:
+    if kind == "helm":
+        return [name]
+    return [inside for one in found for inside in _names(one)] if kind else []
+
+
+def _known(instruction: Instruction, content: Content, name: str) -> None:
+    if name not in content.applications:
+        known = tuple(content.applications)
+        hint = nearest(name, known) if known else f"declare it first: APP {name} local://PATH"
+        raise instruction.error(f"'{name}' is no application of this image", hint)
+
+
+def appcmds(instruction: Instruction, content: Content) -> None:
+    """Set the commands of an application: APPCMDS name ["one", "two"]; they are for run time and not expanded."""
+    name, _, rest = instruction.rest.partition(" ")
+    _known(instruction, content, name)
+    commands = Instruction(instruction.where, instruction.verb, rest.strip()).texts()
+    content.applications[name] |= {"cmds": commands}
+
+
+def appenv(instruction: Instruction, content: Content, variables: Mapping[str, str]) -> None:
+    """Add to the environment of an application: APPENV name key=value..."""
+    name, *words = instruction.words(variables)
+    _known(instruction, content, name)
+    pairs_ = pairs(instruction, words)
+    content.applications[name]["env"] = {**content.applications[name].get("env", {}), **pairs_}
+
+
+def pairs(instruction: Instruction, words: list[str] | tuple[str, ...]) -> dict[str, str]:
+    """Read `key=value` words."""
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise instruction.error(f"'{word}' is not key=value", f"write {word.strip('=') or 'key'}=value")
+        found[key] = value
+    if not found:
+        raise instruction.error("names no key=value")
+    return found
+
+
+def launch(instruction: Instruction, content: Content) -> None:
+    """Say which applications are launched; those that the base launches stay, before them unless named."""
+    names = instruction.texts()
+    for name in names:
+        _known(instruction, content, name)
+    if content.launch_commands:
+        raise instruction.error("CMDS or CMD (here or in the base) says what is launched", "use one of them only")
+    content.launch_names = [*(name for name in content.launch_names if name not in names), *dict.fromkeys(names)]
+
+
+def commands(instruction: Instruction, content: Content) -> None:
+    """Add run-time commands, of CMDS (a list) or CMD (one command); the base's come first."""
+    if content.launch_names:
+        raise instruction.error("LAUNCH (here or in the base) says what is launched", "make it an APP with APPCMDS")
+    if instruction.verb == "CMDS":
+        content.launch_commands += instruction.texts()
+        return
+    is_list = instruction.rest.startswith("[")
+    content.launch_commands.append(shlex.join(instruction.texts()) if is_list else instruction.rest)
+
+
+def check_last(instructions: tuple[Instruction, ...]) -> None:
+    """Refuse anything after LAUNCH or CMDS: sealer wants them once, at the end."""
+    for before, after in zip(instructions, instructions[1:], strict=False):
+        if before.verb in ("LAUNCH", "CMDS"):
+            raise before.error(f"must be the last line, and {after.verb} follows it", "move it to the end, once")
+
+
+def check_types(content: Content) -> None:
+    """Refuse an application that nobody knows how to launch."""
+    from clusterimage.errors import ConfigError
+
+    for name, one in content.applications.items():
+        if name in content.own and not one["type"] and not one.get("cmds"):
+            problem = f"application '{name}': its files are neither all .sh, nor all YAML, nor a chart"
+            raise ConfigError(problem, hint=f'say how it is launched: APPCMDS {name} ["…"]')

@@ -1,0 +1,206 @@
+"""Evaluating a Kubefile against a build context, for one architecture.
+
+    FROM  ARG  ENV  COPY  ADD  LABEL  MAINTAINER  KUBEVERSION        here
+    APP  CNI  CSI  APPCMDS  APPENV  LAUNCH  CMDS  CMD                applications.py
+
+Their meaning is sealer's (0.9.2 to 0.11: build/kubefile), and docker's where sealer passes an instruction on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from clusterimage.kubefile import applications
+from clusterimage.kubefile.applications import pairs
+from clusterimage.kubefile.content import Content, Inherited
+from clusterimage.kubefile.parse import Instruction
+from clusterimage.kubefile.sources import Context, lay, local
+from clusterimage.manifest import Entry
+from clusterimage.table import nearest
+
+SCRATCH = "scratch"
+_KUBEVERSION = "app.alpha.sealer.io/supported-kube-version"
+_FLAGS = {
+    "--from": "there are no build stages: build the other image by itself",
+    "--chown": "every file belongs to root in an image",
+    "--chmod": "the mode of the file in the build context is what counts",
+    "--platform": "the platforms are chosen by platform=",
+}
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the instructions work on; `variables` are what ARG, ENV and the platform give."""
+
+    content: Content
+    context: Context
+    variables: dict[str, str]
+    arguments: Mapping[str, str]
+    begun: bool = False
+
+    def words(self, instruction: Instruction) -> tuple[str, ...]:
+        """Return the words of an instruction; flags are refused with the reason."""
+        words = instruction.words(self.variables)
+        if words and words[0].startswith("--"):
+            flag = words[0].partition("=")[0]
+            raise instruction.error(f"{flag} cannot be given", _FLAGS.get(flag, "leave it out"))
+        return words
+
+
+def evaluate(
+    instructions: tuple[Instruction, ...],
+    context: Iterable[Entry],
+    arch: str,
+    base: Inherited | None = None,
+    arguments: Mapping[str, str] | None = None,
+) -> Content:
+    """Return what the instructions make of the build context for `arch`; raises ConfigError with file and line.
+
+    `base` is what FROM's image gives, None for scratch; `arguments` are the values given to ARGs from outside.
+    """
+    check(instructions, arguments or {})
+    run = _Run(Content(base), Context.of(context), _platform(arch), arguments or {})
+    for instruction in instructions:
+        _step(run, instruction)
+    applications.check_types(run.content)
+    return run.content
+
+
+def check(instructions: tuple[Instruction, ...], arguments: Mapping[str, str]) -> None:
+    """Refuse what is wrong whatever the context holds: an unknown argument, something after LAUNCH."""
+    applications.check_last(instructions)
+    known = tuple(one.rest.partition("=")[0].strip() for one in instructions if one.verb == "ARG")
+    for name in arguments:
+        if name not in known:
+            where = instructions[0].where.rpartition(":")[0]
+            raise instructions[0].error(f"{where} has no ARG {name}, and args= gives it a value", nearest(name, known))
+
+
+def base(instructions: tuple[Instruction, ...], arguments: Mapping[str, str]) -> str:
+    """Return the image that FROM names, or `scratch`."""
+    variables: dict[str, str] = {}
+    run = _Run(Content(), Context(), variables, arguments)
+    for instruction in instructions:
+        if instruction.verb == "FROM":
+            return _from(run, instruction)
+        _arg(run, instruction)
+    raise AssertionError("parse() refuses a Kubefile without FROM")
+
+
+def used(
+    instructions: tuple[Instruction, ...], paths: Iterable[Entry], arch: str, arguments: Mapping[str, str]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the paths of a context that the image needs for `arch`, and those among them that ADD names as files."""
+    run = _Run(Content(), Context.of(paths), _platform(arch), arguments)
+    needed: set[str] = set()
+    added: set[str] = set()
+    for instruction in instructions:
+        if instruction.verb == "ARG":
+            _arg(run, instruction)
+        if instruction.verb == "ENV":
+            run.variables |= _assignments(instruction, run.variables, lenient=True)
+        for source in _sources(run, instruction):
+            for found in run.context.find(instruction, source):
+                needed.update(entry.path for entry in found.entries)
+                added.update([found.path] if instruction.verb == "ADD" and not found.is_directory else [])
+    return frozenset(needed), frozenset(added)
+
+
+def _sources(run: _Run, instruction: Instruction) -> list[str]:
+    if instruction.verb in ("COPY", "ADD"):
+        return list(run.words(instruction)[:-1])
+    if instruction.verb in ("APP", "CNI", "CSI"):
+        return local(instruction, run.words(instruction)[1:])
+    return []
+
+
+def _platform(arch: str) -> dict[str, str]:
+    return {"ARCH": arch, "TARGETARCH": arch, "TARGETOS": "linux", "TARGETPLATFORM": f"linux/{arch}"}
+
+
+def _step(run: _Run, instruction: Instruction) -> None:
+    """Do one instruction."""
+    content = run.content
+    match instruction.verb:
+        case "APP" | "CNI" | "CSI":
+            applications.app(instruction, content, run.context, run.variables)
+        case "APPCMDS":
+            applications.appcmds(instruction, content)
+        case "APPENV":
+            applications.appenv(instruction, content, run.variables)
+        case "LAUNCH":
+            applications.launch(instruction, content)
+        case "CMDS" | "CMD":
+            applications.commands(instruction, content)
+        case verb:
+            _OWN[verb](run, instruction)
+
+
+def _from(run: _Run, instruction: Instruction) -> str:
+    words = run.words(instruction)
+    if len(words) != 1:
+        raise instruction.error(f"'{instruction.rest}' is not one image", "there are no build stages, so no AS either")
+    run.begun = True
+    return words[0]
+
+
+def _arg(run: _Run, instruction: Instruction) -> None:
+    """Declare a variable: ARG name[=default]; args= of the command line gives it another value."""
+    for word in run.words(instruction):
+        name, equals, default = word.partition("=")
+        if name in run.arguments or equals:
+            run.variables[name] = run.arguments.get(name, default)
+        elif name not in run.variables:
+            hint = f"give it one: args={name}=VALUE, or ARG {name}=DEFAULT"
+            raise instruction.error(f"{name} has no value", hint)
+
+
+def _assignments(instruction: Instruction, variables: Mapping[str, str], *, lenient: bool = False) -> dict[str, str]:
+    """Read `key=value...`, or the older `key value`."""
+    words = instruction.words(variables, lenient=lenient)
+    if len(words) > 1 and "=" not in words[0]:
+        return {words[0]: " ".join(words[1:])}
+    return pairs(instruction, words)
+
+
+def _env(run: _Run, instruction: Instruction) -> None:
+    values = _assignments(instruction, {**run.content.env, **run.variables})
+    run.content.env |= values
+    run.content.extension_env |= values
+    run.variables |= values
+
+
+def _label(run: _Run, instruction: Instruction) -> None:
+    run.content.labels |= _assignments(instruction, {**run.content.env, **run.variables})
+
+
+def _maintainer(run: _Run, instruction: Instruction) -> None:
+    run.content.author = instruction.rest.strip("\"'")
+
+
+def _kubeversion(run: _Run, instruction: Instruction) -> None:
+    run.content.labels[_KUBEVERSION] = " ".join(run.words(instruction))
+
+
+def _copy(run: _Run, instruction: Instruction) -> None:
+    """Copy sources of the context; ADD puts what is in a tar archive in the place of the archive."""
+    *sources, destination = run.words(instruction) or ("",)
+    if not sources:
+        raise instruction.error("needs a source and a destination", f"write {instruction.verb} SOURCE DESTINATION")
+    found = [one for source in sources for one in run.context.find(instruction, source)]
+    if instruction.verb == "ADD":
+        found = [(None if one.is_directory else run.context.archive(one.path)) or one for one in found]
+    lay(instruction, run.content, found, destination)
+
+
+_OWN = {
+    "FROM": _from,
+    "ARG": _arg,
+    "ENV": _env,
+    "LABEL": _label,
+    "MAINTAINER": _maintainer,
+    "KUBEVERSION": _kubeversion,
+    "COPY": _copy,
+    "ADD": _copy,
+}
