@@ -61,7 +61,7 @@ def read(name: str, table: Table) -> Flavor:
         name=name,
         names=table.pairs("names"),
         registry=table.text("registry"),
-        image_repository=table.text("image_repository", ""),
+        image_repository=table.text("image_repository", "").replace("{registry}", table.text("registry")),
         single_platform=table.get("single_platform", bool, False),
         registry_image=table.get("registry_image", bool, False),
         sealer_annotations=table.get("sealer_annotations", bool, False),

@@ -127,8 +127,9 @@ def child(name: str, index: dict[str, Any], arch: str) -> Digest | None:
     with _reading(name, "index"):
         for entry in index["manifests"]:
             platform = entry.get("platform") or {}
-            found = platform.get("os"), platform.get("architecture"), platform.get("variant") or _VARIANTS[arch]
-            if found == ("linux", arch, _VARIANTS[arch]):
+            usual = _VARIANTS.get(arch, "")
+            found = platform.get("os"), platform.get("architecture"), platform.get("variant") or usual
+            if found == ("linux", arch, usual):
                 return Digest.parse(entry["digest"])
     return None
 

@@ -211,7 +211,7 @@ def test_sealos_is_given_manifests_and_no_indexes(images: Images) -> None:
     sealer, expected = images[SEALER]
     findings = list(conformance.check(sealer, replace(expected, single_platform=True)))
 
-    assert {line.partition(": ")[2] for line in findings} == {"is an index, sealer serves one platform's manifest"}
+    assert {line.partition(": ")[2] for line in findings} == {"is an index, this flavor serves one platform's manifest"}
     for digest in images[SEALOS][0].registry.tags.values():
         document = images[SEALOS][0].registry.document(digest)
         assert document is not None and "layers" in document
