@@ -162,6 +162,7 @@ def _images(
         for reference in references:
             groups.setdefault(reference, group)
     requests = [ImageRequest(one, group, _aliases(spec, kubernetes, flavor, one)) for one, group in groups.items()]
+    requests.sort(key=lambda request: request.group == KUBERNETES)  # an imageList ends with the control plane
     _refuse_shared_names(requests)
     node = (ImageRequest(Reference.parse(spec.registry_image), NODE),) if flavor.registry_image else ()
     return (*requests, *node)
