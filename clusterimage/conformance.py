@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from clusterimage import scripts
 from clusterimage.contract import FACTS, FOLDER, PROGRAM, RULES, SCRIPT, Expected, Fact, Rule, saved_name
 from clusterimage.digest import Digest
+from clusterimage.oci import remote
 from clusterimage.oci.media import INDEXES
 from clusterimage.oci.reference import Reference
 from clusterimage.rootfs import Rootfs
@@ -165,11 +165,11 @@ def _resolve(rootfs: Rootfs, expected: Expected, tag: str, digest: str) -> Itera
     if body is not None and (body.get("mediaType") in INDEXES or "manifests" in body):
         if expected.single_platform:
             yield f"{tag}: is an index, {expected.flavor} serves one platform's manifest"
-        child = _child(body, rootfs.arch)
+        child = remote.child(tag, body, rootfs.arch)
         if child is None:
             yield f"{tag}: its index has no linux/{rootfs.arch}"
             return
-        digest, body = child, registry.document(child)
+        digest, body = str(child), registry.document(str(child))
     if body is None:
         yield f"{tag}: manifest {digest} is not in the saved registry"
         return
@@ -179,12 +179,3 @@ def _resolve(rootfs: Rootfs, expected: Expected, tag: str, digest: str) -> Itera
     config = registry.document(body["config"]["digest"])
     if config and config.get("architecture") != rootfs.arch:
         yield f"{tag}: is an image for {config.get('architecture')}, not for linux/{rootfs.arch}"
-
-
-def _child(index: dict[str, Any], arch: str) -> str | None:
-    """Return the digest of the platform's manifest in `index`."""
-    for entry in index["manifests"]:
-        platform = entry.get("platform", {})
-        if (platform.get("os"), platform.get("architecture")) == ("linux", arch):
-            return str(entry["digest"])
-    return None
