@@ -77,8 +77,8 @@ def test_windows_lines_are_lines() -> None:
     ("line", "problem", "hint"),
     [
         ("COPPY a b", "unknown instruction 'COPPY'", "did you mean COPY?"),
-        ("RUN true", "unknown instruction 'RUN'", "known: FROM, COPY, LABEL, CNI, LAUNCH"),
-        ("CMD x", "unknown instruction 'CMD'", "known: FROM, COPY, LABEL, CNI, LAUNCH"),
+        ("RUN true", "unknown instruction 'RUN'", "known: FROM, COPY, LABEL, ENV, CNI, LAUNCH"),
+        ("CMD x", "unknown instruction 'CMD'", "known: FROM, COPY, LABEL, ENV, CNI, LAUNCH"),
         ('COPY "a b', "COPY: No closing quotation", "close the quotation"),
         ("FROM x", "FROM: 'x' is not scratch", "a cluster image begins with FROM scratch"),
         ("FROM", "FROM: '' is not scratch", "a cluster image begins with FROM scratch"),
