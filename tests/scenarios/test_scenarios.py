@@ -39,8 +39,8 @@ bin/containerd-rootless-setuptool.sh bin/containerd-rootless.sh bin/crictl bin/k
 bin/nerdctl bin/seautil cri/docker.tar.gz etc/10-kubeadm.conf etc/daemon.json etc/docker.service etc/kubeadm.yml
 etc/kubeadm.yml.tmpl etc/kubelet.service etc/registry_config.yml images/docker-amd64-registry-image.tar.gz
 lib/gperf-3.1.tar.gz lib/install_libseccomp.sh lib/libseccomp-2.5.4.tar.gz manifests/imageList scripts/docker.sh
-scripts/init-kube.sh scripts/init-registry.sh scripts/kubelet-pre-start.sh scripts/uninstall-docker.sh statics/audit-
-policy.yml
+scripts/init-kube.sh scripts/init-registry.sh scripts/kubelet-pre-start.sh scripts/uninstall-docker.sh
+statics/audit-policy.yml
 """
 
 
