@@ -57,11 +57,12 @@ def read(name: str, table: Table) -> Flavor:
     table.only(*(field for field in Flavor.__dataclass_fields__ if field != "name"))
     if name not in FLAVORS:
         raise table.error(name, "is no flavor", f"known: {', '.join(FLAVORS)}")
+    registry = table.text("registry")
     return Flavor(
         name=name,
         names=table.pairs("names"),
-        registry=table.text("registry"),
-        image_repository=table.text("image_repository", "").replace("{registry}", table.text("registry")),
+        registry=registry,
+        image_repository=table.text("image_repository", "").replace("{registry}", registry),
         single_platform=table.get("single_platform", bool, False),
         registry_image=table.get("registry_image", bool, False),
         sealer_annotations=table.get("sealer_annotations", bool, False),

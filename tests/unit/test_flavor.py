@@ -120,5 +120,10 @@ def test_what_is_wrong_in_a_row_is_named_with_its_key(changes: dict[str, object]
     assert problem in error_of(read, **changes).problem
 
 
+@pytest.mark.parametrize(("text", "expected"), [("{registry}/k8s", "r:1/k8s"), ("mine:2", "mine:2"), ("", "")])
+def test_kubeadm_can_be_told_the_registry_by_reference(text: str, expected: str) -> None:
+    assert read(image_repository=text).image_repository == expected
+
+
 def test_a_third_flavor_is_refused_by_name(tmp_path: Path) -> None:
     assert "flavor.x" in error_of(flavor.read, "x", Table("versions.toml: flavor", {})).problem

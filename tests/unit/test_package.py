@@ -280,13 +280,13 @@ def test_a_layer_that_is_damaged_is_made_anew(tmp_path: Path, suffix: str, damag
     assert snapshot(tmp_path / "dest") == first
 
 
-# ----------------------------------------------------------------------------------------------------------- verify
+# ----------------------------------------------------------------------------------------------------------- damage
 
 
 def test_a_whole_package_is_right_and_others_say_so_too(tmp_path: Path) -> None:
     write(describe(tmp_path), tmp_path)
 
-    package.verify(tmp_path / "dest")
+    assert tuple(package.damages(tmp_path / "dest")) == ()
     done = subprocess.run(
         [tool("sha256sum"), "-c", "--strict", "SHA256SUMS"], cwd=tmp_path / "dest", check=True, capture_output=True
     )
@@ -316,9 +316,6 @@ def flip(path: Path) -> None:
         ("oci-layout", Path.unlink, "is missing"),
         ("blobs/sha256/*", Path.unlink, "is missing"),
         ("index.json", link_away, "is a link"),
-        ("SHA256SUMS", Path.unlink, "is not a built image"),
-        ("SHA256SUMS", filled(b"garbage"), "damaged"),
-        ("SHA256SUMS", filled(b"\xff\xfe"), "damaged"),
     ],
 )
 def test_damage_is_found_and_named(
@@ -328,11 +325,41 @@ def test_damage_is_found_and_named(
     path = sorted((tmp_path / "dest").glob(pattern))[0]
     damage(path)
 
-    error = error_of(package.verify, tmp_path / "dest")
+    (found,) = package.damages(tmp_path / "dest")
 
-    named = tmp_path / "dest" if problem == "is not a built image" else path
-    assert error.problem.startswith(f"{named}: {problem}")
-    assert error.hint in ("run doit build again", "run doit build")
+    assert found.startswith(f"{path.relative_to(tmp_path / 'dest')}: {problem}")
+
+
+def test_all_damage_is_named_at_once(tmp_path: Path) -> None:
+    write(describe(tmp_path), tmp_path)
+    dest = tmp_path / "dest"
+    blob = sorted((dest / "blobs/sha256").iterdir())[0]
+    flip(blob)
+    link_away(dest / "index.json")
+    (dest / "oci-layout").unlink()
+    plant(dest, {"extra": "x"})
+
+    found = [line.partition(" ")[0] for line in package.damages(dest)]
+
+    assert found == ["extra:", "oci-layout:", f"blobs/sha256/{blob.name}:", "index.json:"]
+
+
+def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
+    error = error_of(tuple, package.damages(tmp_path))
+
+    assert (error.problem, error.hint) == (f"{tmp_path}: is not a built image", "run doit build")
+
+
+@pytest.mark.parametrize("garbage", [b"garbage", b"\xff\xfe"])
+def test_damaged_sums_are_named(tmp_path: Path, garbage: bytes) -> None:
+    write(describe(tmp_path), tmp_path)
+    sums = tmp_path / "dest/SHA256SUMS"
+    sums.unlink()
+    sums.write_bytes(garbage)
+
+    error = error_of(tuple, package.damages(tmp_path / "dest"))
+
+    assert (error.problem, error.hint) == (f"{sums}: damaged", "run doit build again")
 
 
 @pytest.mark.parametrize("name", ["extra", "blobs/sha256/extra", "deep/er/extra"])
@@ -340,6 +367,4 @@ def test_what_does_not_belong_to_it_is_named(tmp_path: Path, name: str) -> None:
     write(describe(tmp_path), tmp_path)
     plant(tmp_path / "dest", {name: "x"})
 
-    error = error_of(package.verify, tmp_path / "dest")
-
-    assert error.problem == f"{tmp_path}/dest/{name}: does not belong to it"
+    assert tuple(package.damages(tmp_path / "dest")) == (f"{name}: does not belong to it",)

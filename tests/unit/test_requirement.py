@@ -103,6 +103,12 @@ def test_the_images_come_in_groups(small: Path) -> None:
     ]
 
 
+def test_an_image_list_ends_with_the_control_plane(small: Path) -> None:
+    groups = [image.group for image in require(small, "v1.22.15", "nginx:1.25").images]
+
+    assert list(dict.fromkeys(groups)) == ["base", "calico", "kubernetes", "node"]
+
+
 @pytest.mark.parametrize(("version", "host"), [("v1.22.15", "k8s.gcr.io"), ("v1.24.9", "registry.k8s.io")])
 def test_kubeadm_s_images_come_from_where_that_release_says(small: Path, version: str, host: str) -> None:
     assert {image.reference.host for image in require(small, version).images if image.group == "kubernetes"} == {host}

@@ -16,6 +16,7 @@ from clusterimage.requirement import Requirement
 from clusterimage.store import Store
 from clusterimage.upstream import Faults, Upstream, published
 from clusterimage.version import Version
+from clusterimage.work import Locking
 from tests.unit.conftest import HEX_A, error_of, reach
 
 
@@ -36,13 +37,17 @@ def loaded(path: Path) -> Lock:
     return found
 
 
+def locking(needed: Requirement, root: Path, any_flavor: Requirement | None = None) -> Locking:
+    return Locking(needed, any_flavor or needed, root / "lock.toml", missing=0)
+
+
 def write(world: Upstream, needed: Requirement, root: Path, witnesses: Path | None = None) -> Lock:
-    resolve.write(reach(world), needed, witnesses, Store(root / "cache"), root / "lock.toml")
+    resolve.write(reach(world), locking(needed, root), witnesses, Store(root / "cache"))
     return loaded(root / "lock.toml")
 
 
 def complete(world: Upstream, needed: Requirement, root: Path) -> Lock:
-    resolve.complete(reach(world), needed, None, Store(root / "cache"), root / "lock.toml")
+    resolve.complete(reach(world), locking(needed, root), None, Store(root / "cache"))
     return loaded(root / "lock.toml")
 
 
@@ -116,6 +121,20 @@ def test_pins_that_nothing_asks_for_go(world: Upstream, needed: Requirement, tmp
 
     assert [file.key for file in made.files] == [needed.files[0].key]
     assert [image.reference for image in made.images] == [needed.images[0].reference]
+
+
+def test_writing_one_flavor_anew_keeps_the_pins_of_another(
+    world: Upstream, needed: Requirement, tmp_path: Path
+) -> None:
+    first = write(world, needed, tmp_path)
+    mine = replace(needed, files=needed.files[:1], images=needed.images[:1])
+    world.requests.clear()
+
+    resolve.write(reach(world), locking(mine, tmp_path, needed), None, Store(tmp_path / "cache"))
+
+    assert loaded(tmp_path / "lock.toml") == first
+    asked = world.requests.count()
+    assert 0 < asked < len(needed.files) + len(needed.images)
 
 
 def test_writing_anew_asks_for_everything_again(world: Upstream, needed: Requirement, tmp_path: Path) -> None:
