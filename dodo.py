@@ -19,5 +19,8 @@ from tasks.save_registry import task_save_registry
 from tasks.package import task_package
 from tasks.build import task_build
 from tasks.verify import task_verify
+from tasks.push import task_push
+from tasks.load import task_load
+from tasks.serve import task_serve
 
 DOIT_CONFIG = _engine.config(default_tasks=["build"])

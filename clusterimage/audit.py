@@ -14,6 +14,7 @@ from typing import Any
 from clusterimage import package
 from clusterimage.digest import Digest, Hasher
 from clusterimage.errors import ClusterImageError
+from clusterimage.oci import remote
 from clusterimage.oci.media import INDEXES
 
 log = logging.getLogger(__name__)
@@ -97,13 +98,10 @@ def _resolve(registry: _Registry, tag: str, digest: str, arch: str) -> None:
     """Follow a tag to every blob that a node of `arch` asks for."""
     body = _body(registry, tag, digest)
     if body.get("mediaType") in INDEXES or "manifests" in body:
-        for entry in body["manifests"]:
-            platform = entry.get("platform", {})
-            if (platform.get("os"), platform.get("architecture")) == ("linux", arch):
-                body = _body(registry, tag, entry["digest"])
-                break
-        else:
+        found = remote.child(tag, body, arch)
+        if found is None:
             raise ClusterImageError(f"{tag}: its index has no linux/{arch}", hint="run doit lock, then build again")
+        body = _body(registry, tag, str(found))
     for blob in (body["config"], *body["layers"]):
         if Digest.parse(blob["digest"]).hex not in registry.blobs:
             raise ClusterImageError(f"{tag}: blob {blob['digest']} is not in the saved registry", hint=_AGAIN)
@@ -125,7 +123,8 @@ def _compare(kubeadm: Kubeadm) -> None:
         raise ClusterImageError(f"{kubeadm.path}: does not run: {error}", hint="is it for this machine?") from error
     lines = tuple(line for line in answer.stdout.splitlines() if "/" in line and " " not in line)
     if answer.returncode != 0:
-        raise ClusterImageError(f"{kubeadm.path}: {answer.stderr.strip().splitlines()[-1:]}", hint="run it by hand")
+        said = answer.stderr.strip().splitlines()[-1:] or [f"exit status {answer.returncode}"]
+        raise ClusterImageError(f"{kubeadm.path}: {said[0]}", hint="run it by hand")
     for name in sorted({*lines} ^ {*kubeadm.images}):
         who = "kubeadm lists it, we do not" if name in lines else "we list it, kubeadm does not"
         raise ClusterImageError(f"{name}: {who}", hint="mend the row of that release in data/kubeadm-images.toml")

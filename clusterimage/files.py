@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 _counter = iter(range(1 << 62))
+_TEMPORARY = ".*.tmp"  # what `beside` names
 
 
 def beside(dest: Path) -> Path:
@@ -50,6 +51,14 @@ def atomic_tree(dest: Path) -> Iterator[Path]:
         temporary.rename(dest)
     finally:
         remove(temporary)
+
+
+def sweep(*roots: Path) -> None:
+    """Remove what a killed run left half-written below `roots`; nobody may be writing there."""
+    for root in roots:
+        for pattern in (_TEMPORARY, f"*/{_TEMPORARY}", f"*/*/{_TEMPORARY}"):
+            for path in root.glob(pattern):
+                remove(path)
 
 
 def link_or_copy(source: Path, dest: Path) -> None:

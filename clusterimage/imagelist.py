@@ -22,7 +22,7 @@ def read(path: Path) -> tuple[Reference, ...]:
         if not name:
             continue
         try:
-            images[Reference.parse(name)] = None
+            images[Reference.parse_source(name)] = None
         except ConfigError as error:
             hint = "one image a line, like quay.io/org/name:tag"
             raise ConfigError(f"{path}:{number}: {error.problem}", hint=hint) from error

@@ -166,20 +166,21 @@ def read_image(row: Table) -> LockedImage:
     platforms = tuple(
         LockedPlatform(
             arch=platform.text("arch"),
-            manifest=_descriptor(platform, platform.text("manifest")),
-            blobs=tuple(_descriptor(platform, text) for text in platform.texts("blobs")),
+            manifest=_descriptor(platform, "manifest", platform.text("manifest")),
+            blobs=tuple(_descriptor(platform, "blobs", text) for text in platform.texts("blobs")),
         )
         for platform in row.tables("platform")
     )
-    return LockedImage(row.parse("reference", Reference.parse), _descriptor(row, row.text("digest")), platforms)
+    top = _descriptor(row, "digest", row.text("digest"))
+    return LockedImage(row.parse("reference", Reference.parse_source), top, platforms)
 
 
-def _descriptor(row: Table, text: str) -> Descriptor:
+def _descriptor(row: Table, key: str, text: str) -> Descriptor:
     try:
         return Descriptor.parse(text)
     except (ValueError, ConfigError) as error:
         raise row.error(
-            "digest",
+            key,
             f"'{text}' is not '<sha256> <size> <media type>'",
             "restore it from git, or delete the file and lock again",
         ) from error

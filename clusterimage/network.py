@@ -40,13 +40,33 @@ def _nothing(_: int) -> None:
     """Hear of moved bytes and do nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: what is sent, and which answers are good ones.
+
+    `repository` is the address whose login goes along where the URL itself does not say it, and `scope` what a token
+    is asked for besides what the registry's challenge names.
+    """
+
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    expected: tuple[int, ...] = (200, 206)
+    repository: str = ""
+    scope: str = ""
+
+
 @dataclass
 class Network:
-    """Where bytes come from. `moved` hears the size of every chunk received; `timeout` is in seconds, of silence."""
+    """Where bytes come from. `moved` hears the size of every chunk received; `timeout` is in seconds, of silence.
+
+    `login` goes before what `docker_config` knows; it is meant for one registry.
+    """
 
     mirror: Mirror = field(default_factory=lambda: Mirror("none"))
     sources: Mapping[str, str] = field(default_factory=dict)
     docker_config: Path | None = None
+    login: Credentials | None = None
     offline: bool = False
     timeout: float = 60.0
     attempts: int = 6
@@ -88,46 +108,59 @@ class Network:
 
         return ask
 
-    @contextmanager
     def open(
         self, url: str, *, method: str = "GET", headers: Mapping[str, str] | None = None
-    ) -> Iterator[requests.Response]:
-        """Send a request and yield its response, not yet read; every failure is a FetchError that names the URL."""
+    ) -> AbstractContextManager[requests.Response]:
+        """Ask for `url` and yield the response, not yet read; every failure is a FetchError that names the URL."""
+        return self.send(url, Call(method, tuple((headers or {}).items())))
+
+    @contextmanager
+    def send(self, url: str, call: Call) -> Iterator[requests.Response]:
+        """Send `call` and yield its response, not yet read; every failure is a FetchError that names the URL."""
         import requests
         from urllib3.exceptions import HTTPError
 
         if self.offline:
             raise ClusterImageError(f"{redact(url)}: offline=yes, and it is not in the cache", hint=_ONLINE)
         try:
-            with self._send(method, url, dict(headers or {})) as response:
-                if response.status_code not in (200, 206):
-                    raise _refused(url, response)
+            with self._send(url, call) as response:
+                if response.status_code not in call.expected:
+                    raise _refused(url, response, "" if call.method in ("GET", "HEAD") else _reason_given(response))
                 yield response
         except (requests.RequestException, HTTPError) as error:
             hint = "check the network, a proxy, or mirror="
             raise FetchError(f"{redact(url)}: {_reason(error)}", hint=hint, retryable=_passing(error)) from error
 
-    def _send(self, method: str, url: str, headers: dict[str, str]) -> requests.Response:
+    def _send(self, url: str, call: Call) -> requests.Response:
         """Send once; answer a registry's challenge once."""
-        authorization = self._tokens.get(_scope(url), "")
-        response = self._request(method, url, headers, authorization)
+        place = call.repository or url
+        known = "/v2/" in place and urlsplit(place).netloc == urlsplit(url).netloc
+        authorization = self._tokens.get(_scope(place), "") if known else ""
+        response = self._request(url, call, authorization)
         challenge = response.headers.get("WWW-Authenticate", "")
-        if response.status_code != 401 or "/v2/" not in url or not challenge:
+        if response.status_code != 401 or not known or not challenge:
             return response
         response.close()
-        token = self._answer(url, challenge)
+        token = self._answer(place, challenge, call.scope)
         if not token or token == authorization:
             return response
-        self._tokens[_scope(url)] = token
-        return self._request(method, url, headers, token)
+        self._tokens[_scope(place)] = token
+        return self._request(url, call, token)
 
-    def _request(self, method: str, url: str, headers: dict[str, str], authorization: str = "") -> requests.Response:
+    def _request(self, url: str, call: Call, authorization: str = "") -> requests.Response:
         session = self._session()
         # A registry is told what Docker's configuration says; only for plain files requests may ask a netrc file.
-        login = _Authorization(authorization) if "/v2/" in url else None
+        login = _Authorization(authorization) if "/v2/" in (call.repository or url) else None
         patience = (min(self.timeout, 15.0), self.timeout)
         response = session.request(
-            method, url, headers=headers, stream=True, timeout=patience, auth=login, verify=self._ca
+            call.method,
+            url,
+            headers=dict(call.headers),
+            data=call.body,
+            stream=True,
+            timeout=patience,
+            auth=login,
+            verify=self._ca,
         )
         _refuse_downgrade(url, response)
         return response
@@ -153,10 +186,10 @@ class Network:
             raise ConfigError(f"{where}: {self.mirror.ca}: no such file", hint="a path from the project's directory")
         return self.mirror.ca or None
 
-    def _answer(self, url: str, challenge: str) -> str:
+    def _answer(self, url: str, challenge: str, scope: str) -> str:
         """Return the Authorization header that a registry's challenge asks for, or "" without credentials."""
         kind, _, rest = challenge.partition(" ")
-        login = credentials.find(self.docker_config, _account(url))
+        login = self.login or credentials.find(self.docker_config, _account(url))
         if kind.lower() == "basic":
             return _basic(login) if login else ""
         if kind.lower() != "bearer":
@@ -167,7 +200,8 @@ class Network:
         realm = values.get("realm", "")
         if url.startswith("https:") and not realm.startswith("https:"):
             raise FetchError(f"{redact(url)}: asks for a login over plain http at {redact(realm)}")
-        query = {key: values[key] for key in ("service", "scope") if key in values}
+        scopes = dict.fromkeys([*values.get("scope", "").split(), *scope.split()])
+        query = {"service": values.get("service") or None, "scope": [*scopes]}
         basic = _Authorization(_basic(login) if login else "")
         with self._session().get(realm, params=query, auth=basic, timeout=self.timeout, verify=self._ca) as response:
             _refuse_downgrade(realm, response)
@@ -220,11 +254,20 @@ def _token(realm: str, answer: bytes) -> str:
     return token
 
 
-def _refused(url: str, response: requests.Response) -> FetchError:
+def _reason_given(response: requests.Response) -> str:
+    """Return what a registry says is wrong with what it was sent, or ""."""
+    try:
+        error = response.json()["errors"][0]
+        return f" ({error['code']}: {error.get('message', '')})"
+    except (ValueError, KeyError, IndexError, TypeError):
+        return ""
+
+
+def _refused(url: str, response: requests.Response, said: str = "") -> FetchError:
     code = response.status_code
     wait = response.headers.get("Retry-After", "")
     return FetchError(
-        f"{redact(url)}: {code} {response.reason}",
+        f"{redact(url)}: {code} {response.reason}{said}",
         hint=_HINTS.get(code, "try again later, or use mirror="),
         retryable=code in _RETRYABLE,
         wait=min(float(wait), 60.0) if wait.isdigit() else 0.0,

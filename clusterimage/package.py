@@ -9,6 +9,7 @@ A part of the image that changes on its own is a layer of its own: an edited tem
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from clusterimage.oci.reference import Reference
 from clusterimage.store import single_flight
 
 SUMS = "SHA256SUMS"
+_SUM = re.compile(r"[0-9a-f]{64}  .+")
 
 # Layers lie in this order: what changes least at the bottom; parts not named here come before config, by name.
 _ORDER = ("lib", "tools", "cri", "kubernetes", "cni")
@@ -181,15 +183,21 @@ def sums(root: Path) -> bytes:
 def verify(dest: Path) -> None:
     """Hash every file of the package at `dest` against its SHA256SUMS; raises ClusterImageError naming a bad one."""
     try:
-        lines = (dest / SUMS).read_text().splitlines()
+        lines = (dest / SUMS).read_text("utf-8").splitlines()
     except FileNotFoundError as error:
         raise ClusterImageError(f"{dest}: is not a built image", hint="run doit build") from error
+    except UnicodeDecodeError:
+        lines = [""]
+    if not all(_SUM.fullmatch(line) for line in lines):
+        raise ClusterImageError(f"{dest / SUMS}: damaged", hint="run doit build again")
     expected = {name: hex_digits for hex_digits, _, name in (line.partition("  ") for line in lines)}
     present = {path.relative_to(dest).as_posix() for path in files.walk(dest)} - {SUMS}
     for name in sorted(present ^ expected.keys()):
         problem = "is missing" if name in expected else "does not belong to it"
         raise ClusterImageError(f"{dest / name}: {problem}", hint="run doit build again")
     for name, hex_digits in expected.items():
+        if (dest / name).is_symlink():
+            raise ClusterImageError(f"{dest / name}: is a link", hint="run doit build again")
         actual = digest.of_file(dest / name).hex
         if actual != hex_digits:
             raise ClusterImageError(f"{dest / name}: expected {hex_digits}, got {actual}", hint="run doit build again")

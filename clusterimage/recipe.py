@@ -96,8 +96,10 @@ class Recipe:
             for path in files.walk(root)
             for arch in self.selection.arches
         ]
-        listing = "".join(f"{image.reference}\n" for image in self._images(one))
-        rendering = Rendering(tuple(templates), self._variables(one), (("imageList", listing),))
+        listing = "".join(f"{image.reference.plain}\n" for image in self._images(one))
+        own = self.layout.context / "kubeadm.yml"
+        texts = (("imageList", listing), ("rootfs/imageList", listing))
+        rendering = Rendering(tuple(templates), self._variables(one), texts, own if own.exists() else None)
         return Render(one.id, rendering, self.layout.tree("rendered", one.id))
 
     def _variables(self, one: Combination) -> Variables:
@@ -118,7 +120,7 @@ class Recipe:
             docker_needs_cri_dockerd=self._cri_dockerd(one),
             pod_subnet=defaults.pod_subnet,
             service_subnet=defaults.service_subnet,
-            images=tuple(str(image.reference) for image in self._images(one)),
+            images=tuple(str(image.reference.plain) for image in self._images(one)),
             rules=self.spec.kubeadm,
         )
 
@@ -216,7 +218,7 @@ class Recipe:
         registries = tuple(
             (arch, tuple(save.tree for save in saves if save.arch == arch)) for arch in self.selection.arches
         )
-        names = tuple(str(image.reference) for image in self._images(one))
+        names = tuple(str(image.reference.plain) for image in self._images(one))
         stand_in = (_STAND_IN,) if self.layout.stand_in else ()
         package = Package(
             reference=self.selection.reference(one, self.spec.defaults.name),

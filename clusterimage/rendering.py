@@ -34,20 +34,28 @@ class Variables:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Templates, their values, and texts (place, text) that are no template."""
+    """Templates, their values, texts (place, text) that are no template, and a user's own parts of kubeadm.yml."""
 
     templates: tuple[Template, ...]
     variables: Variables
     texts: tuple[tuple[str, str], ...]
+    kubeadm: Path | None = None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every file that is read, once."""
+        own = (self.kubeadm,) if self.kubeadm else ()
+        return tuple(dict.fromkeys((*(template.source for template in self.templates), *own)))
 
 
 def write(rendering: Rendering, dest: Path) -> None:
     """Render into the tree `dest`; its manifest comes last."""
-    template.render(rendering.templates, names(rendering.variables), dict(rendering.texts), dest)
+    values = names(rendering.variables, rendering.kubeadm)
+    template.render(rendering.templates, values, dict(rendering.texts), dest)
 
 
-def names(variables: Variables) -> dict[str, Any]:
-    """Return the values by the names that templates use."""
+def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
+    """Return the values by the names that templates use; `own` is a kubeadm.yml that is laid over the default one."""
     domain, _, port = variables.registry.partition(":")
     settings = kubeadm.Settings(
         kubernetes=variables.kubernetes,
@@ -57,6 +65,10 @@ def names(variables: Variables) -> dict[str, Any]:
         service_subnet=variables.service_subnet,
     )
     documents = kubeadm.documents(settings, variables.rules)
+    if own is not None:
+        documents = kubeadm.merge(documents, kubeadm.parse(own.read_text("utf-8")))
+    # Who reads the subnets elsewhere (a CNI's pool) has to read those that the cluster will have.
+    networking = kubeadm.networking(documents)
     return {
         "k8s": str(variables.kubernetes),
         "cri": variables.cri,
@@ -71,8 +83,8 @@ def names(variables: Variables) -> dict[str, Any]:
         "socket": variables.socket,
         "containerd_config": variables.containerd_config,
         "docker_needs_cri_dockerd": variables.docker_needs_cri_dockerd,
-        "pod_subnet": variables.pod_subnet,
-        "service_subnet": variables.service_subnet,
+        "pod_subnet": networking["podSubnet"],
+        "service_subnet": networking["serviceSubnet"],
         "images": variables.images,
         "kubeadm_yml": kubeadm.text(documents),
         "kubeadm_yml_tmpl": kubeadm.template(documents),

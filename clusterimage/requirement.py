@@ -169,13 +169,25 @@ def _aliases(spec: Spec, kubernetes: Version, reference: Reference) -> tuple[tup
     return tuple((repository, tag or reference.tag) for repository, _, tag in also)
 
 
+def _row(path: Path, number: str) -> Table | None:
+    """Return the row of a release, or None; only its line is parsed, as every command pays for it."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
+    for line in lines:
+        if line.startswith(f'"{number}"'):
+            return Table.parsed(f"{path.as_posix()}: kubeadm_images", line).table(number)
+    return None
+
+
 def kubeadm_images(spec: Spec, kubernetes: Version, root: Path) -> tuple[Reference, ...]:
     """Return what `kubeadm config images list` of that release prints, from the table of its tags."""
-    table = Table.load(root / spec.kubeadm_images).table("kubeadm_images")
-    if kubernetes.number not in table.values:
+    row = _row(root / spec.kubeadm_images, kubernetes.number)
+    if row is None:
+        table = Table.load(root / spec.kubeadm_images).table("kubeadm_images")
         known = tuple(f"v{number}" for number in table.values)
         raise ConfigError(f"k8s={kubernetes}: not in {spec.kubeadm_images}", hint=nearest(str(kubernetes), known))
-    row = table.table(kubernetes.number)
     host = specs.pick(spec.repositories, kubernetes, "kubeadm_repository")
     names = (
         *(f"kube-{name}:{kubernetes}" for name in ("apiserver", "controller-manager", "scheduler", "proxy")),

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import contextvars
 import logging
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from clusterimage import lock, source
 from clusterimage.errors import ConfigError
-from clusterimage.lock import Lock
+from clusterimage.lock import Lock, LockedImage
 from clusterimage.network import Network
-from clusterimage.oci import layer, remote
+from clusterimage.oci import layer, local, remote
+from clusterimage.oci.reference import Reference
 from clusterimage.requirement import Requirement
 from clusterimage.store import Store
 from clusterimage.table import Table
+from clusterimage.together import together
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 8
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def write(network: Network, needed: Requirement, witnesses: Path | None, store: Store, dest: Path) -> None:
@@ -55,12 +51,14 @@ def _save(network: Network, needed: Requirement, known: Lock, witnesses: Path | 
     table = Table.load(witnesses) if witnesses else Table("no table", {})
     requests, images = known.lacks(needed)
     urls = tuple(dict.fromkeys(request.checksum_url for request in requests if request.checksum_url))
-    checksums = dict(zip(urls, each(lambda url: source.published(network, url), urls), strict=True))
-    files = each(
-        lambda request: source.pin(network, request, checksums.get(request.checksum_url, ""), store, table), requests
+    checksums = dict(zip(urls, together(lambda url: source.published(network, url), urls, _AT_ONCE), strict=True))
+    files = together(
+        lambda request: source.pin(network, request, checksums.get(request.checksum_url, ""), store, table),
+        requests,
+        _AT_ONCE,
     )
     references = dict.fromkeys(image.reference for image in images)
-    pinned = each(lambda reference: remote.pin(network, reference, store), tuple(references))
+    pinned = together(lambda reference: pin(network, reference, store), tuple(references), _AT_ONCE)
     kept = known.only(needed)
     gone = {request.key for request in requests}
     files += [file for file in kept.files if file.key not in gone]
@@ -68,14 +66,6 @@ def _save(network: Network, needed: Requirement, known: Lock, witnesses: Path | 
     log.info("%s: %d files and %d images pinned", dest, len(requests), len(references))
 
 
-def each(act: Callable[[T], R], things: Sequence[T]) -> list[R]:
-    """Do `act` on every thing, several at a time; the first failure is raised."""
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        contexts = [contextvars.copy_context() for _ in things]
-        futures = [pool.submit(context.run, act, thing) for context, thing in zip(contexts, things, strict=True)]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
+    """Return the pin of an image of a registry, or of the local Docker daemon."""
+    return (local.pin if reference.local else remote.pin)(network, reference, store)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from clusterimage.application import chosen
@@ -31,6 +31,13 @@ VARIABLES = {
     "mirror": "a profile of [mirrors] in versions.toml, or embedded",
     "offline": "yes: no network at all",
     "locked": "yes: refuse to make or change a lock",
+    "push": "yes: push what was built",
+    "username": "who pushes; also CLUSTERIMAGE_USERNAME, by default what Docker's configuration says",
+    "password": "- reads one line of standard input; better CLUSTERIMAGE_PASSWORD: others can see a command line",
+    "ca": "a file of certificates that the registry is trusted by",
+    "plain_http": "HOST:PORT of a registry to push to without TLS, or a comma list of them",
+    "mount": "a repository of the same registry that blobs are taken over from",
+    "port": "where serve listens; by default a free port",
     "debug": "yes: the whole log on the terminal",
 }
 CNIS = ("none", "calico")
@@ -52,6 +59,18 @@ class Combination:
 
 
 @dataclass(frozen=True, slots=True)
+class Pushing:
+    """How images are pushed: whether a build does it, as whom, over which connection."""
+
+    wanted: bool = False
+    username: str = ""
+    password: str = field(default="", repr=False)
+    ca: Path | None = None
+    plain_http: tuple[str, ...] = ()
+    mount: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """What one command line selects."""
 
@@ -64,6 +83,8 @@ class Selection:
     locked: bool
     debug: bool
     application: Application | None = None
+    pushing: Pushing = Pushing()
+    port: int = 0
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -113,7 +134,29 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         locked=_yes("locked", variables),
         debug=_yes("debug", variables),
         application=application,
+        pushing=_pushing(variables),
+        port=_port(variables.get("port", "")),
     )
+
+
+def _pushing(variables: Mapping[str, str]) -> Pushing:
+    ca = Path(variables["ca"]) if variables.get("ca") else None
+    if ca is not None and not ca.is_file():
+        raise ConfigError(f"ca={ca}: no such file", hint="a file of certificates in PEM")
+    return Pushing(
+        wanted=_yes("push", variables),
+        username=variables.get("username", ""),
+        password=variables.get("password", ""),
+        ca=ca,
+        plain_http=tuple(_list("plain_http", variables.get("plain_http", ""))),
+        mount=variables.get("mount", ""),
+    )
+
+
+def _port(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
+        raise ConfigError(f"port={text}: not a port", hint="a number below 65536; 0 is a free one")
+    return int(text or 0)
 
 
 def _mirror(spec: Spec, name: str) -> Mirror:

@@ -13,7 +13,7 @@ from clusterimage.store import Store, Wanted, retry
 from clusterimage.table import Table
 
 _LIST_LIMIT = 1 << 20
-_HEX = re.compile(r"\b[0-9a-f]{64}\b")
+_HEX = re.compile(r"\b[0-9a-fA-F]{64}\b")
 
 
 def fetch(network: Network, pin: LockedFile, store: Store, mode: int) -> None:
@@ -66,17 +66,20 @@ def published(network: Network, url: str) -> str:
 
 
 def parse_checksum(text: str, name: str, where: str) -> Digest:
-    """Return the sha256 of `name` from a checksum file: a bare hex, or lines of `hex  name`, directories not minded.
+    """Return the sha256 of `name` from a checksum file: a bare hex, or lines of `hex  name` or `SHA256 (name) = hex`.
 
-    Raises ClusterImageError when `name` is not in it.
+    Directories before a name are not minded. Raises ClusterImageError when `name` is not in it.
     """
-    lines = [line for line in text.splitlines() if _HEX.search(line)]
-    for line in lines:
-        words = line.replace("*", " ").split()
+    lines = [(match[0].lower(), _words(line)) for line in text.splitlines() if (match := _HEX.search(line))]
+    for hex_digits, words in lines:
         if any(word.rsplit("/", 1)[-1] == name for word in words) or (len(lines) == 1 and len(words) == 1):
-            return Digest.parse(_HEX.search(line)[0])  # type: ignore[index]
+            return Digest.parse(hex_digits)
     hint = "see versions.toml: `checksum` of that component"
     raise ClusterImageError(f"{where}: no sha256 of {name} in it", hint=hint)
+
+
+def _words(line: str) -> list[str]:
+    return [word for word in re.split(r"[\s*()=:]+", line) if word]
 
 
 def _known(request: FileRequest, witnesses: Table) -> Digest | None:
@@ -101,6 +104,6 @@ def _size(network: Network, url: str) -> int | None:
     try:
         retry(url, network.attempts, act)
     except FetchError as error:
-        if error.retryable or "404" in error.problem:
+        if error.retryable or error.status == 404:
             raise
     return sizes[0] if sizes else None

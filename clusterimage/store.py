@@ -11,11 +11,11 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from clusterimage import digest as digests
 from clusterimage import files
@@ -81,20 +81,6 @@ class Store:
                 files.write(self.path(digest), data, mode=0o444)
         return digest
 
-    def take(self, stream: IO[bytes], what: str) -> tuple[Digest, int]:
-        """Keep what `stream` holds, known by nothing but its content, and return its digest and size."""
-        name = self.partial(digests.of_bytes(what.encode()))
-        hasher = Hasher()
-        with single_flight(name), files.atomic(name, mode=0o444) as output:
-            while chunk := stream.read(digests.CHUNK):
-                hasher.update(chunk)
-                output.write(chunk)
-        with single_flight(self.path(hasher.digest)):
-            if not self.has(hasher.digest):
-                self._keep(name, self.path(hasher.digest), 0o444)
-        name.unlink(missing_ok=True)
-        return hasher.digest, hasher.size
-
     def fetch(self, wanted: Wanted, opener: Opener, attempts: int, moved: Callable[[int], None]) -> None:
         """Bring `wanted` into the store unless it is there; `opener(offset)` asks for the bytes from `offset` on.
 
@@ -128,6 +114,23 @@ class Store:
             self._keep(transfer.partial, self.path(digest), wanted.mode)
         return digest, size
 
+    def keep(self, pieces: Iterable[bytes]) -> tuple[Digest, int]:
+        """Keep content that nobody has pinned, unless it is there already; return its digest and size."""
+        partial, hasher = files.beside(self.root / "partial" / "kept"), Hasher()
+        try:
+            with partial.open("wb") as stream:
+                for piece in pieces:
+                    hasher.update(piece)
+                    stream.write(piece)
+                stream.flush()
+                os.fsync(stream.fileno())
+            with single_flight(self.path(hasher.digest)):
+                if not self.has(hasher.digest):
+                    self._keep(partial, self.path(hasher.digest), 0o444)
+        finally:
+            partial.unlink(missing_ok=True)
+        return hasher.digest, hasher.size
+
     @staticmethod
     def _keep(partial: Path, dest: Path, mode: int) -> None:
         dest.parent.mkdir(parents=True, exist_ok=True)
@@ -146,14 +149,16 @@ class Transfer:
         self.moved = moved
         self.resumed = False
         self.hasher = Hasher()
+        self.furthest = 0
 
     def run(self, opener: Opener, attempts: int) -> None:
         """Receive all and verify it; raises FetchError, or DigestMismatch after throwing the bytes away."""
         self.receive(opener, attempts)
         wanted, hasher = self.wanted, self.hasher
-        if hasher.digest == wanted.digest:
+        if hasher.digest == wanted.digest and wanted.size in (None, hasher.size):
             return
         self.partial.unlink(missing_ok=True)
+        self.moved(-hasher.size)
         expected, actual = str(wanted.digest), str(hasher.digest)
         if wanted.size is not None and hasher.size != wanted.size:
             expected, actual = f"{wanted.size} bytes of {expected}", f"{hasher.size} bytes or more"
@@ -168,17 +173,18 @@ class Transfer:
                 self.hasher.read(stream)
             log.info("%s: going on from byte %d", self.wanted.what, self.hasher.size)
             self.moved(self.hasher.size)
+        self.furthest = self.hasher.size
         retry(self.wanted.what, attempts, lambda: self._try(opener))
 
     def _try(self, opener: Opener) -> bool:
-        """Ask once; False when it failed after some bytes had come."""
-        before = self.hasher.size
-        if before == self.wanted.size:
+        """Ask once; False when it failed but got further than ever before."""
+        if self.hasher.size == self.wanted.size:
             return True
         try:
             self._ask(opener)
         except FetchError as error:
-            if error.retryable and self.hasher.size > before:
+            if error.retryable and self.hasher.size > self.furthest:
+                self.furthest = self.hasher.size
                 log.warning("%s: %s; going on from byte %d", self.wanted.what, error.problem, self.hasher.size)
                 return False
             raise
@@ -192,6 +198,7 @@ class Transfer:
                 raise
             # What the server has is shorter than what we had received: begin again, it may have been cut there too.
             ended = self.hasher.size
+            self.moved(-ended)
             self.hasher = Hasher()
             self.partial.unlink(missing_ok=True)
             raise self._ended(ended) from error
@@ -235,13 +242,14 @@ def single_flight(path: Path) -> Iterator[None]:
 def retry(what: str, attempts: int, act: Callable[[], bool]) -> None:
     """Call `act` until it returns; after a FetchError that may pass, wait and try again, `attempts` times in a row.
 
-    `act` returning False means that it got some bytes before it failed: that does not count as an attempt.
+    `act` returning False means that it got some bytes before it failed: then counting begins anew.
     """
     failures = 0
     while True:
         try:
             if act():
                 return
+            failures = 0
         except FetchError as error:
             failures += 1
             if not error.retryable or failures >= attempts:

@@ -31,6 +31,14 @@ class Table:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: not valid TOML: {error}", hint="mend that line") from error
 
+    @classmethod
+    def parsed(cls, where: str, text: str) -> Table:
+        """Read TOML that is no file of its own; malformed text raises ConfigError."""
+        try:
+            return cls(where, tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{where}: not valid TOML: {error}", hint="mend that line") from error
+
     def error(self, key: str, problem: str, hint: str = "") -> ConfigError:
         """Return the error that names `key` of this table."""
         return ConfigError(f"{self._path(key)}: {problem}", hint=hint)

@@ -7,19 +7,23 @@ why that is not enough here, is in CONTRIBUTING.md ("The engine").
 from __future__ import annotations
 
 import fcntl
+import functools
 import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import IO, Any
 
 import doit.cmd_base
+import doit.cmd_info
 import doit.cmd_run
-from doit.exceptions import TaskFailed
+from doit.exceptions import InvalidCommand, TaskFailed
 from doit.runner import Runner
 
+from clusterimage import files
 from clusterimage.errors import ClusterImageError, from_os_error
 from tasks import _run
 from tasks._engine_reporter import LineReporter
@@ -28,12 +32,16 @@ from tasks._plan import plan
 
 _FETCHING_AT_ONCE = 8
 _AGAIN = "CLUSTERIMAGE_AGAIN"  # set for the second run of a command that made a lock
+_SENDING_AT_ONCE = 4
+_ARGUMENTS_OF_RUNNER = 5  # doit gives the number of processes behind them
 
 
 def config(default_tasks: list[str]) -> dict[str, Any]:
     """Put the engine in doit's place and return DOIT_CONFIG."""
     doit.cmd_base.Dependency = State
-    doit.cmd_run.MThreadRunner = PoolRunner
+    for name in ("Runner", "MRunner", "MThreadRunner"):  # whatever -n and -P say
+        setattr(doit.cmd_run, name, PoolRunner)
+    doit.cmd_info.Info._execute = _known_tasks_only(doit.cmd_info.Info._execute)
     return {
         "default_tasks": default_tasks,
         "backend": "sqlite3",
@@ -49,11 +57,17 @@ def config(default_tasks: list[str]) -> dict[str, Any]:
 class PoolRunner(Runner):  # type: ignore[misc]
     """Runs what fetches in one pool of threads and what computes in another; all bookkeeping is the main thread's."""
 
-    def __init__(self, *args: Any, num_process: int = 0, **kwargs: Any) -> None:
-        *runner_args, cores = args
-        super().__init__(*runner_args, **kwargs)
-        self._pools = {"cpu": ThreadPoolExecutor(max(1, cores)), "net": ThreadPoolExecutor(_FETCHING_AT_ONCE)}
+    def __init__(self, *args: Any) -> None:
+        *common, cores = args if len(args) > _ARGUMENTS_OF_RUNNER else (*args, 1)
+        super().__init__(*common)
+        sizes = {"cpu": cores, "net": _FETCHING_AT_ONCE, "send": _SENDING_AT_ONCE}
+        self._pools = {name: ThreadPoolExecutor(size) for name, size in sizes.items()}
         self._again = self._exhausted = False
+
+    @staticmethod
+    def available() -> bool:
+        """Say that this machine can run it, which doit asks before it takes processes."""
+        return True
 
     def run_all(self, task_dispatcher: Any) -> int:
         """Run under the lock of the build directory; when a lock was made for a build, begin again with it."""
@@ -62,6 +76,7 @@ class PoolRunner(Runner):  # type: ignore[misc]
         held = None
         try:
             held = _hold(plan().layout.build / ".lock")
+            files.sweep(plan().layout.build, plan().layout.dist)
             result = int(super().run_all(task_dispatcher))
         except (ClusterImageError, OSError) as error:
             known = from_os_error(error) if isinstance(error, OSError) else error
@@ -132,6 +147,19 @@ class PoolRunner(Runner):  # type: ignore[misc]
                 failure = TaskFailed(f"{changed[0]}: changed while it was used\n  hint: run the same command again")
         self.process_task_result(node, failure)
         self._again = self._again or bool((node.task.meta or {}).get("again"))
+
+
+def _known_tasks_only(execute: Callable[..., int]) -> Callable[..., int]:
+    """Let `doit info` say in a line that there is no such task; stock doit shows a traceback."""
+
+    @functools.wraps(execute)  # doit reads the names of the arguments off the signature
+    def wrapped(*args: Any, **options: Any) -> int:
+        try:
+            return execute(*args, **options)
+        except KeyError as error:
+            raise InvalidCommand(f"{error} is no task of this selection; see doit list --all") from None
+
+    return wrapped
 
 
 def _seal(path: str) -> tuple[int, int, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import sys
 from pathlib import Path
 
 from doit import doit_cmd
@@ -14,7 +15,8 @@ from clusterimage import plan as plans
 from clusterimage import requirement, selection
 from clusterimage import spec as specs
 from clusterimage.audit import Kubeadm
-from clusterimage.errors import ClusterImageError
+from clusterimage.credentials import Credentials
+from clusterimage.errors import ClusterImageError, ConfigError
 from clusterimage.layout import Layout
 from clusterimage.plan import Plan
 from clusterimage.spec import Spec
@@ -42,9 +44,9 @@ def plan() -> Plan:
 
 def kubeadm(pack: Pack) -> Kubeadm | None:
     """Return the kubeadm of that image's version, if this host can run it; a stand-in cannot be run anywhere."""
-    arch = _ARCHES.get(os.uname().machine)
     if pack.combination is None:
         return None
+    arch = host_arch()
     version = pack.combination.kubernetes
     for download in plan().downloads:
         pin = download.pin
@@ -58,6 +60,32 @@ def program(name: str) -> Path | None:
     """Return the path of a program that a step may use, None where this machine has none."""
     found = shutil.which(name)
     return Path(found) if found else None
+
+
+def host_arch() -> str:
+    """Return the architecture of this machine as images spell it; one that we do not build for keeps its own name."""
+    machine = os.uname().machine
+    return _ARCHES.get(machine, machine)
+
+
+def login() -> Credentials | None:
+    """Return the login that variables or environment give for pushing, None to have Docker's configuration asked.
+
+    `password=-` reads a line of standard input, which is there once: call this once.
+    """
+    chosen = plan().selection.pushing
+    user, password = chosen.username or environment("CLUSTERIMAGE_USERNAME"), chosen.password
+    if password == "-":
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif password:
+        sys.stderr.write("warning: others on this machine can see password=; use CLUSTERIMAGE_PASSWORD or password=-\n")
+    else:
+        password = environment("CLUSTERIMAGE_PASSWORD")
+    if bool(user) != bool(password):
+        there, missing = ("username", "password") if user else ("password", "username")
+        hint = "CLUSTERIMAGE_USERNAME and CLUSTERIMAGE_PASSWORD, or neither for what `docker login` noted"
+        raise ConfigError(f"a {there} without a {missing}", hint=hint)
+    return Credentials(user, password) if user else None
 
 
 def variables() -> dict[str, str]:

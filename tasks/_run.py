@@ -30,8 +30,9 @@ _log: contextvars.ContextVar[TextIOWrapper | None] = contextvars.ContextVar("log
 
 def run(task: str, function: Callable[..., None], arguments: tuple[Any, ...]) -> TaskFailed | None:
     """Call `function`; an error that the user can mend is a failure of the task, any other keeps its traceback."""
-    from tasks._step import NETWORK
+    from tasks._step import NETWORK, REGISTRY
 
+    connect = {NETWORK: network, REGISTRY: registry}
     started = time.monotonic()
     try:
         path = _plan.plan().layout.log(task)
@@ -42,7 +43,7 @@ def run(task: str, function: Callable[..., None], arguments: tuple[Any, ...]) ->
             logger = logging.getLogger("clusterimage")
             try:
                 logger.info("%s: begins", task)
-                function(*(network() if argument is NETWORK else argument for argument in arguments))
+                function(*(connect[one]() if one is NETWORK or one is REGISTRY else one for one in arguments))
                 logger.info("%s: done in %.2f s", task, time.monotonic() - started)
             except ClusterImageError as error:
                 logger.error("%s", error)
@@ -96,24 +97,44 @@ def network() -> Network:
         return _network()
 
 
+def registry() -> Network:
+    """Return the network by which images are pushed, made on first use; the login may be asked for then."""
+    with _lock:
+        return _registry()
+
+
+def say(line: str) -> None:
+    """Tell the user what a task found out, on a line of its own."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+@functools.cache
+def _registry() -> Network:
+    pushing = _plan.plan().selection.pushing
+    mirror = Mirror("push", ca=str(pushing.ca or ""), plain_http=pushing.plain_http)
+    return Network(mirror, login=_plan.login(), moved=_sent, **_settings())
+
+
 @functools.cache
 def _network() -> Network:
-    plan = _plan.plan()
+    mirror = _plan.plan().layout.mirror
+    mirror = _embedded() if mirror.name == EMBEDDED else mirror
+    return Network(mirror, sources=dict(_plan.spec().sources), moved=_moved, **_settings())
+
+
+def _settings() -> dict[str, Any]:
     timeout, attempts = (_plan.environment(f"CLUSTERIMAGE_{name}") for name in ("TIMEOUT", "ATTEMPTS"))
-    return Network(
-        mirror=_embedded() if plan.layout.mirror.name == EMBEDDED else plan.layout.mirror,
-        sources=dict(_plan.spec().sources),
-        docker_config=_plan.docker_config(),
-        offline=plan.selection.offline,
-        timeout=float(timeout or 60),
-        attempts=int(attempts or 6),
-        moved=_moved,
-    )
+    return {
+        "docker_config": _plan.docker_config(),
+        "offline": _plan.plan().selection.offline,
+        "timeout": float(timeout or 60),
+        "attempts": int(attempts or 6),
+    }
 
 
 def _moved(size: int) -> None:
-    if stopping.is_set():
-        raise FetchError("interrupted", hint="run the same command again: it goes on from here")
+    _sent(size)
     for hear in moved_total:
         hear(size)
 
@@ -122,8 +143,13 @@ def _applications() -> list[str]:
     """Return the images that application images need."""
     from clusterimage.application import pinning
 
-    pulled = [str(pull.image.reference) for pull in _plan.plan().pulls]
+    pulled = [str(pull.image.reference) for pull in _plan.plan().pulls if not pull.image.reference.local]
     return pulled or [name for one in _plan.plan().pinnings for name in pinning.mentioned(one.order)]
+
+
+def _sent(_: int) -> None:
+    if stopping.is_set():
+        raise FetchError("interrupted", hint="run the same command again: it goes on from here")
 
 
 def _embedded() -> Mirror:

@@ -1,7 +1,8 @@
 """The one place that knows the shape of a doit task, and what makes one up to date.
 
 A task is up to date while its inputs, its arguments, the code of the package and everything that it made are what they
-were when it last ran. The network, by which bytes come, is no part of that: NETWORK stands for it among the arguments.
+were when it last ran. The network, by which bytes come, is no part of that: NETWORK stands for it among the
+arguments, and REGISTRY for that with the login by which images are pushed.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ Task = dict[str, Any]
 class _Network:
     """Stands for the network among the arguments of an action."""
 
+    to: str
 
-NETWORK = _Network()
-CPU, NET = "cpu", "net"
+
+NETWORK = _Network("upstreams")
+REGISTRY = _Network("the registry")
+CPU, NET, SEND = "cpu", "net", "send"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +86,24 @@ def wipe(dryrun: bool) -> None:
     _clean((), plan().layout.dist, dryrun)
 
 
-def always(name: str, call: tuple[Any, ...], doc: str = "", inputs: tuple[Path, ...] = ()) -> Task:
-    """Return the sub-task `STEP:NAME` that runs `call` whenever it is asked for; doit knows nothing of its result."""
+def always(
+    name: str, call: tuple[Any, ...], *, pool: str = NET, needs: tuple[str, ...] = (), inputs: tuple[Path, ...] = ()
+) -> Task:
+    """Return the sub-task `STEP:NAME` that runs `call` whenever it is asked for, after the tasks it `needs`.
+
+    It also runs after those that make its `inputs`; doit knows nothing of its result.
+    """
     basename, _, sub_name = name.partition(":")
     function, *arguments = call
     return {
         "basename": basename,
         "name": sub_name,
         "actions": [(_run.run, [name, function, tuple(arguments)])],
-        "doc": doc,
         "file_dep": [str(path) for path in inputs],
         "uptodate": [False],
+        "task_dep": list(needs),
         "io": {"capture": False},
-        "meta": {"pool": NET},
+        "meta": {"pool": pool},
         "verbosity": 2,
     }
 

@@ -8,6 +8,7 @@ from tasks._step import Task, group, wipe
 
 def task_build() -> Iterator[Task]:
     """Build the selected cluster images."""
-    packages = [f"package:{one.name}" for one in plan().packs]
+    step = "push" if plan().selection.pushing.wanted else "package"
+    images = [f"{step}:{one.name}" for one in plan().packs]
     task = group("build", "Build the selected cluster images")
-    yield task | {"task_dep": task["task_dep"] + packages, "clean": [wipe]}
+    yield task | {"task_dep": task["task_dep"] + images, "clean": [wipe]}

@@ -6,17 +6,18 @@ archives in the build context       ->  the same
 
 from collections.abc import Iterator
 
-from clusterimage.oci import imported, remote
+from clusterimage.oci import imported, local, remote
 from tasks._plan import plan
 from tasks._step import NET, NETWORK, Made, Task, group, step
 
 
 def task_pull_images() -> Iterator[Task]:
-    """Pull the images, blob by blob, by digest."""
+    """Pull the images, blob by blob, by digest; what imageList takes from the Docker daemon comes from there."""
     yield group("pull-images", "Pull the images, blob by blob, by digest")
     store = plan().layout.store
     for one in plan().pulls:
-        call = (remote.pull, NETWORK, one.image, one.arch, store, one.listing)
+        pull = local.pull if one.image.reference.local else remote.pull
+        call = (pull, NETWORK, one.image, one.arch, store, one.listing)
         yield step(
             f"pull-images:{one.name}", call, outputs=(one.listing,), made=Made(one.listing, store.root), pool=NET
         )

@@ -15,8 +15,6 @@ def task_render_templates() -> Iterator[Task]:
     yield group("render-templates", "Render the templates of context/")
     for one in plan().renders:
         listing = plan().layout.listing("rendered", one.name)
-        inputs = tuple(dict.fromkeys(template.source for template in one.rendering.templates))
         call = (rendering.write, one.rendering, one.tree)
-        yield step(
-            f"render-templates:{one.name}", call, inputs=inputs, outputs=(listing,), made=Made(listing, one.tree)
-        )
+        made = Made(listing, one.tree)
+        yield step(f"render-templates:{one.name}", call, inputs=one.rendering.inputs, outputs=(listing,), made=made)

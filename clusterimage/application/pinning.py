@@ -18,7 +18,9 @@ from clusterimage.network import Network
 from clusterimage.oci import imported, layer, remote
 from clusterimage.oci.reference import Reference
 from clusterimage.store import Store
+from clusterimage.together import together
 
+_AT_ONCE = 8
 log = logging.getLogger(__name__)
 _IGNORE = "drop it, or name it in a list: ignore=FILE"
 
@@ -65,7 +67,8 @@ def mentioned(order: Order) -> tuple[str, ...]:
     """Return the images that the content of the context names, and the base: what an upstream has to have."""
     base = order.base
     found = _found(order, {arch: bases.read(base, arch, order.layers) for arch in order.arches} if base else {})
-    names = {f"{one.name}:{one.tag}" for arch in order.arches for one in found[arch].findings.images if one.tag}
+    every = [reference for one in found.values() for reference in one.findings.images]
+    names = {f"{one.name}:{one.tag}" for one in every if one.tag and not one.local}
     return tuple(sorted(names | ({str(order.pulled)} if order.pulled and not order.pulled.digest else set())))
 
 
@@ -84,7 +87,7 @@ def _write(network: Network, order: Order, known: Pins, *, drop: bool, locked: b
     for reference in missing:
         _may_pin(order, str(reference), locked)
     places = {reference: place for one in found.values() for reference, place in one.findings.images.items()}
-    pinned = resolve.each(lambda reference: _pin(network, reference, places[reference], order.store), missing)
+    pinned = together(lambda reference: _pin(network, reference, places[reference], order.store), missing, _AT_ONCE)
     kept = tuple(image for image in known.images if not drop or image.reference in wanted)
     pins = Pins(known.compressor, base, (*kept, *pinned))
     for arch, references in needed.items():
@@ -105,7 +108,7 @@ def _may_pin(order: Order, what: str, locked: bool) -> None:
 
 def _pin(network: Network, reference: Reference, place: str, store: Store) -> LockedImage:
     try:
-        return remote.pin(network, reference, store)
+        return resolve.pin(network, reference, store)
     except ClusterImageError as error:
         raise ClusterImageError(f"{place}: {reference}: {error.problem}", hint=f"{error.hint}; or {_IGNORE}") from error
 

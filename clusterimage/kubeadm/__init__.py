@@ -9,8 +9,8 @@ https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/ (and v1b
 """
 
 from clusterimage.kubeadm.merge import merge
-from clusterimage.kubeadm.model import Documents, Settings, documents
+from clusterimage.kubeadm.model import Documents, Settings, documents, networking
 from clusterimage.kubeadm.rules import Rules, rules
 from clusterimage.kubeadm.text import parse, template, text
 
-__all__ = ["Documents", "Rules", "Settings", "documents", "merge", "parse", "rules", "template", "text"]
+__all__ = ["Documents", "Rules", "Settings", "documents", "merge", "networking", "parse", "rules", "template", "text"]

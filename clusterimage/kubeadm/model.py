@@ -53,6 +53,12 @@ def documents(settings: Settings, rules: Rules) -> Documents:
     return Documents(settings, form, removed, forms.shaped(forms.neutral(bundle), form))
 
 
+def networking(made: Documents) -> dict[str, str]:
+    """Return podSubnet, serviceSubnet and whatever else the cluster's networking says."""
+    cluster = next(body for body in made.bodies if body["kind"] == forms.CLUSTER)
+    return dict(cluster["networking"])
+
+
 def overlay(base: Document, over: Mapping[str, Any], where: str) -> None:
     """Lay `over` on `base`: mappings merge, anything else replaces; no mapping where one is raises ConfigError."""
     for key, value in over.items():

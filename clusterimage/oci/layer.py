@@ -96,6 +96,12 @@ def write(layer: Layer, locked_compressor: str, dest: Path) -> Written:
     return Written(plain.digest, packed.digest, packed.size)
 
 
+def tar(layer: Layer) -> Iterator[bytes]:
+    """Yield `layer` as a plain tar, piece by piece."""
+    for piece, _ in _stream(layer):
+        yield piece
+
+
 def _drain(future: Future[bytes], packed: Hasher, stream: IO[bytes]) -> None:
     data = future.result()
     packed.update(data)
@@ -165,12 +171,14 @@ def _content(member: Member) -> Iterator[tuple[bytes, bool]]:
         while left:
             data = stream.read(min(PIECE, left))
             if not data:
-                raise ConfigError(f"{member.source}: changed while it was read", hint="build again")
+                break
             if first:
                 stored = member.size >= _WORTH_STORING and data.startswith(_COMPRESSED_MAGIC)
                 first = False
             left -= len(data)
             yield data, stored
+        if left or stream.read(1):
+            raise ConfigError(f"{member.source}: changed while it was read", hint="build again")
 
 
 def _deflated(data: bytes) -> bytes:

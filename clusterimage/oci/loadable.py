@@ -22,7 +22,9 @@ def save(image: LockedImage, arch: str, store: Store, compressor: str, dest: Pat
     platform = image.platform(arch)
     config, *layers = platform.blobs
     names = [f"{layer.digest.hex}.tar.gz" for layer in layers]
-    tag = f"{image.reference.name}:{image.reference.tag}".removeprefix("docker.io/").removeprefix("library/")
+    # An image that is named by its digest only needs a tag here: nobody could start it without a name.
+    version = image.reference.tag or image.top.digest.hex[:12]
+    tag = f"{image.reference.name}:{version}".removeprefix("docker.io/").removeprefix("library/")
     listing = [{"Config": f"{config.digest.hex}.json", "RepoTags": [tag], "Layers": names}]
     members = [Member(f"{config.digest.hex}.json", 0o644, config.size, source=store.path(config.digest))]
     for layer, name in dict(zip(layers, names, strict=True)).items():

@@ -1,14 +1,19 @@
-"""Image references: HOST/REPOSITORY:TAG@DIGEST (https://github.com/distribution/reference)."""
+"""Image references: HOST/REPOSITORY:TAG@DIGEST (https://github.com/distribution/reference).
+
+In an imageList, and so in a lock, `docker-daemon:NAME:TAG` is the image of that name in the local Docker daemon
+(https://github.com/containers/image, containers-transports(5)).
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clusterimage.digest import Digest
 from clusterimage.errors import ConfigError
 
 DOCKER_HUB = "docker.io"
+_LOCAL = "docker-daemon:"
 _LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?"
 _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?")
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*")
@@ -18,12 +23,23 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Reference:
-    """A full image name; `tag` is empty only where `digest` is given."""
+    """A full image name; `tag` is empty only where `digest` is given. A `local` one is of the Docker daemon."""
 
     host: str
     repository: str
     tag: str = ""
     digest: Digest | None = None
+    local: bool = False
+
+    @classmethod
+    def parse_source(cls, text: str) -> Reference:
+        """Read a name as parse does, or `docker-daemon:` and a name, which can have no digest."""
+        if not text.startswith(_LOCAL):
+            return cls.parse(text)
+        found = cls.parse(text.removeprefix(_LOCAL))
+        if found.digest is not None:
+            raise ConfigError(f"image '{text}': an image of the Docker daemon has no digest to find it by")
+        return replace(found, local=True)
 
     @classmethod
     def parse(cls, text: str) -> Reference:
@@ -63,9 +79,14 @@ class Reference:
         """HOST/REPOSITORY."""
         return f"{self.host}/{self.repository}"
 
+    @property
+    def plain(self) -> Reference:
+        """The name that the image has in the cluster, wherever it comes from."""
+        return replace(self, local=False)
+
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
-        return f"{self.name}{tag}{f'@{self.digest}' if self.digest else ''}"
+        return f"{_LOCAL if self.local else ''}{self.name}{tag}{f'@{self.digest}' if self.digest else ''}"
 
 
 def _split(name: str) -> tuple[str, str]:

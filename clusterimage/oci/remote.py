@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from clusterimage import digest as digests
 from clusterimage import manifest
 from clusterimage.digest import Digest
-from clusterimage.errors import ClusterImageError, DigestMismatch, FetchError
+from clusterimage.errors import ClusterImageError, ConfigError, DigestMismatch, FetchError
 from clusterimage.lock import Descriptor, LockedImage, LockedPlatform
 from clusterimage.manifest import Entry
 from clusterimage.network import Network, chunks
@@ -20,6 +22,7 @@ from clusterimage.store import Store, Wanted, retry
 
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _LIMIT = 4 << 20
+_VARIANTS = {"amd64": "v1", "arm64": "v8"}  # what an image without a variant is
 
 
 def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
@@ -32,9 +35,9 @@ def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
         return LockedImage(reference, top, (_single(network, reference, top, body, store),))
     platforms = []
     for arch in ARCHES:
-        child = _child(body, arch)
-        if child is not None:
-            found, document = _document(network, reference, str(child), store)
+        digest = child(str(reference), body, arch)
+        if digest is not None:
+            found, document = _document(network, reference, str(digest), store)
             platforms.append(LockedPlatform(arch, found, _blobs(reference, document)))
     if not platforms:
         raise ClusterImageError(f"{reference}: has no image for {' or '.join(ARCHES)}", hint="drop it from imageList")
@@ -44,12 +47,17 @@ def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
 def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Path) -> None:
     """Bring every blob of `image` for `arch` into `store`, by digest, and write their list to `dest`."""
     platform = image.platform(arch)
-    documents = (image.top,) if platform.manifest == image.top else (image.top, platform.manifest)
-    for descriptor in documents:
+    for descriptor in dict.fromkeys((image.top, platform.manifest)):
         _fetch(network, image.reference, descriptor, store, "manifests")
     for descriptor in platform.blobs:
         _fetch(network, image.reference, descriptor, store, "blobs")
-    blobs = {blob.digest: blob for blob in (*documents, *platform.blobs)}
+    write_list(image, arch, dest)
+
+
+def write_list(image: LockedImage, arch: str, dest: Path) -> None:
+    """Write the list of all blobs of `image` for `arch`, which are in the store, to `dest`."""
+    platform = image.platform(arch)
+    blobs = {blob.digest: blob for blob in (image.top, platform.manifest, *platform.blobs)}
     manifest.write(dest, (Entry(f"sha256/{hex_.hex}", 0o444, blob.size, hex_.hex) for hex_, blob in blobs.items()))
 
 
@@ -68,9 +76,11 @@ def _document(network: Network, reference: Reference, what: str, store: Store) -
 
     def act() -> bool:
         with network.open(url, headers={"Accept": _ACCEPT}) as response:
-            data = b"".join(chunks(response))
-            if len(data) > _LIMIT:
-                raise FetchError(f"{reference}: its manifest is larger than {_LIMIT} bytes")
+            data = b""
+            for chunk in chunks(response):
+                data += chunk
+                if len(data) > _LIMIT:
+                    raise FetchError(f"{reference}: its manifest is larger than {_LIMIT} bytes")
             got.append((response.headers.get("Content-Type", ""), data))
         return True
 
@@ -98,24 +108,37 @@ def _parse(reference: Reference, data: bytes) -> dict[str, Any]:
     return body
 
 
-def _child(index: dict[str, Any], arch: str) -> Digest | None:
-    """Return the manifest for linux/`arch`; attestations (platform unknown) and variants below v8 do not count."""
-    for entry in index.get("manifests", []):
-        platform = entry.get("platform", {})
-        found = platform.get("os"), platform.get("architecture"), platform.get("variant", "v8")
-        if found == ("linux", arch, "v8"):
-            return Digest.parse(entry["digest"])
+@contextmanager
+def _reading(name: str, what: str) -> Iterator[None]:
+    """Name the image when a document has not the shape that its media type promises."""
+    try:
+        yield
+    except KeyError as error:
+        raise ClusterImageError(f"{name}: its {what} lacks {error}") from error
+    except (AttributeError, ConfigError, TypeError, ValueError) as error:
+        raise ClusterImageError(f"{name}: its {what} makes no sense: {error}") from error
+
+
+def child(name: str, index: dict[str, Any], arch: str) -> Digest | None:
+    """Return the manifest for linux/`arch` in the index of the image `name`, or None.
+
+    Attestations (platform unknown) and other variants do not count.
+    """
+    with _reading(name, "index"):
+        for entry in index["manifests"]:
+            platform = entry.get("platform") or {}
+            found = platform.get("os"), platform.get("architecture"), platform.get("variant") or _VARIANTS[arch]
+            if found == ("linux", arch, _VARIANTS[arch]):
+                return Digest.parse(entry["digest"])
     return None
 
 
 def _blobs(reference: Reference, document: dict[str, Any]) -> tuple[Descriptor, ...]:
-    try:
+    with _reading(str(reference), "manifest"):
         return tuple(
             Descriptor(Digest.parse(blob["digest"]), int(blob["size"]), str(blob["mediaType"]))
             for blob in (document["config"], *document["layers"])
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ClusterImageError(f"{reference}: its manifest lacks {error}") from error
 
 
 def _single(

@@ -11,7 +11,8 @@ from clusterimage.upstream.files import UpstreamFile
 def published(requirements: Sequence[Requirement], more: Sequence[str] = ()) -> tuple[list[UpstreamFile], list[str]]:
     """Return every file and image that `requirements` ask for and the images `more`, each once; without digests."""
     requests = {request.url: request for needed in requirements for request in needed.files}
-    images = {str(image.reference) for needed in requirements for image in needed.images}
+    references = {image.reference for needed in requirements for image in needed.images}
+    images = [str(reference) for reference in references if not reference.local]
     tagged = {name.partition("@")[0] for name in (*images, *more)}
     return [_file(request) for request in requests.values()], sorted(name for name in tagged if _has_tag(name))
 

@@ -36,6 +36,7 @@ def test_a_build_killed_twenty_times_is_right(project: Project, locked: Upstream
 
         assert result.code == 0, result.text
         assert [(project.root / "dist/fake" / name / "index.json").read_bytes() for name in names] == good
+        assert not list((project.root / "_build").rglob(".*.tmp")) + list((project.root / "dist").rglob(".*.tmp"))
         for name in names:
             run("sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS", cwd=project.root / "dist/fake" / name)
         again = {entry.path.rpartition("sha256:")[2] for entry in locked.requests.entries if "sha256:" in entry.path}

@@ -176,9 +176,11 @@ def test_a_damaged_database_is_put_aside(project: Project) -> None:
 
 
 def test_a_task_that_does_not_exist_is_said(built: Project) -> None:
-    result = built.doit("bulid", "mirror=embedded")
+    for words in (["bulid"], ["package:v1.22.15-dokcer"], ["info", "package:v1.22.15-dokcer"]):
+        result = built.doit(*words, "mirror=embedded")
 
-    assert result.code != 0 and "Traceback" not in result.text
+        assert result.code != 0 and "Traceback" not in result.text
+        assert words[-1] in result.text
 
 
 def test_python_and_doit_from_another_directory(built: Project, tmp_path: Path) -> None:

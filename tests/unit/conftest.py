@@ -130,7 +130,7 @@ class Page:
 
 @dataclass
 class Pages:
-    """A server that answers with pages by path; `asked` has `METHOD path` and the headers of every request."""
+    """A server that answers with pages by path, or by `HEAD path`; `asked` has `METHOD path` and headers of each."""
 
     url: str
     pages: dict[str, Page]
@@ -156,7 +156,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.served.asked.append((f"{self.command} {self.path}", dict(self.headers)))
-        page = self.served.pages.get(self.path.partition("?")[0], Page(b"no such page", 404))
+        path = self.path.partition("?")[0]
+        missing = Page(b"no such page", 404)
+        page = self.served.pages.get(f"{self.command} {path}", self.served.pages.get(path, missing))
         self.send_response(page.status)
         for name, value in {"Content-Length": str(len(page.body)), **page.headers}.items():
             self.send_header(name, value)

@@ -137,8 +137,8 @@ def test_an_empty_lock_pins_nothing(tmp_path: Path) -> None:
         ('witness = "publisher, table"\n', "", "file[0].witness: is missing"),
         ("pause:3.5", "Pause:3.5", "image[0].reference: image 'k8s.gcr.io/Pause:3.5': bad repository 'Pause'"),
         (f"{HEX_A} 1 {OCI_INDEX}", HEX_A, f"image[0].digest: '{HEX_A}' is not '<sha256> <size> <media type>'"),
-        (f"{HEX_C} 2", f"{HEX_C} two", "image[0].platform[0]."),
-        (f"{HEX_B} 3", "abc 3", "image[0].platform[0]."),
+        (f"{HEX_C} 2", f"{HEX_C} two", "image[0].platform[0].manifest: '"),
+        (f"{HEX_B} 3", "abc 3", "image[0].platform[0].blobs: 'abc 3 "),
         ("blobs = [", "blops = [", "image[0].platform[0].blobs: is missing"),
     ],
 )

@@ -146,3 +146,17 @@ def test_references_are_ordered_by_what_they_say() -> None:
     names = ["b.io/x:1", "a.io/y:1", "a.io/x:2", "a.io/x:1"]
 
     assert [str(reference) for reference in sorted(map(Reference.parse, names))] == sorted(names)
+
+
+def test_an_image_of_the_docker_daemon_keeps_its_name_in_the_cluster() -> None:
+    found = Reference.parse_source("docker-daemon:team/own:v1")
+
+    assert found.local and str(found) == "docker-daemon:docker.io/team/own:v1"
+    assert Reference.parse_source(str(found)) == found
+    assert found.plain == Reference.parse("team/own:v1") == Reference.parse_source("team/own:v1")
+    assert found != found.plain
+
+
+def test_an_image_of_the_docker_daemon_has_no_digest_and_is_no_name_to_build() -> None:
+    assert "has no digest" in error_of(Reference.parse_source, f"docker-daemon:team/own{AT}").problem
+    assert "bad host" in error_of(Reference.parse, "docker-daemon:team/own:v1").problem

@@ -160,6 +160,10 @@ def test_an_overlay_is_a_directory(small_spec: Spec, tmp_path: Path) -> None:
         ({"name": "a/UPPER"}, "image 'a/UPPER': bad repository 'a/UPPER'", ""),
         ({"name": "a/b@sha256:1"}, "name=a/b@sha256:1: a digest cannot be chosen", "give a tag"),
         ({"overlay": "no/such"}, "overlay=no/such: no such directory", ""),
+        ({"push": "maybe"}, "push=maybe: unknown value", "yes or no"),
+        ({"ca": "no/such"}, "ca=no/such: no such file", "a file of certificates in PEM"),
+        ({"port": "http"}, "port=http: not a port", "a number below 65536; 0 is a free one"),
+        ({"port": "65536"}, "port=65536: not a port", "a number below 65536; 0 is a free one"),
     ],
 )
 def test_what_cannot_be_selected_is_refused_by_name(
@@ -178,3 +182,19 @@ def test_a_list_of_nothing_is_refused(small_spec: Spec, name: str) -> None:
 @pytest.mark.parametrize("name", ["offline", "locked", "debug"])
 def test_an_empty_switch_is_one_that_was_not_given(small_spec: Spec, name: str) -> None:
     assert getattr(select(small_spec, **{name: ""}), name) is False
+
+
+def test_a_password_does_not_show(small_spec: Spec) -> None:
+    chosen = select(small_spec, username="builder", password="s3cret")
+
+    assert chosen.pushing.password == "s3cret"
+    assert "s3cret" not in repr(chosen) and "builder" in repr(chosen)
+
+
+@pytest.mark.parametrize(("text", "meant"), [("yes", True), ("no", False), ("false", False), ("", False)])
+def test_a_build_pushes_when_it_is_told_to(small_spec: Spec, text: str, meant: bool) -> None:
+    assert select(small_spec, push=text).pushing.wanted is meant
+
+
+def test_registries_without_tls_are_named_one_by_one(small_spec: Spec) -> None:
+    assert select(small_spec, plain_http="a:1, b:2").pushing.plain_http == ("a:1", "b:2")

@@ -1,0 +1,125 @@
+"""Pushing an image to a registry (https://github.com/opencontainers/distribution-spec, "Push").
+
+HEAD  /v2/<repository>/blobs/<digest>                          every blob: what is there stays there
+POST  /v2/<repository>/blobs/uploads/?mount=<digest>&from=…    what another repository of that registry has
+POST, PATCH …, PUT ?digest=<digest>                            what it lacks (oci/upload.py)
+PUT   /v2/<repository>/manifests/<digest>                      every platform
+PUT   /v2/<repository>/manifests/<tag>                         the index, last: the tag never names half an image
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusterimage.digest import Digest
+from clusterimage.errors import ClusterImageError, FetchError
+from clusterimage.lock import Descriptor
+from clusterimage.network import Network
+from clusterimage.oci.reference import Reference
+from clusterimage.oci.upload import MOUNTED, PRESENT, UPLOADED, Repository, upload
+from clusterimage.store import retry, single_flight
+from clusterimage.together import together
+
+log = logging.getLogger(__name__)
+_AT_ONCE = 4
+_CREATED = (201,)
+_HINTS = {
+    0: "check the network and a proxy; ca=PATH if its certificate is your own, plain_http=HOST:PORT if it has no TLS",
+    400: "the registry finds the bytes wrong: `doit verify` tells whether the built image is damaged",
+    401: "log in (`docker login`), or give username= and CLUSTERIMAGE_PASSWORD",
+    403: "log in with an account that may push there",
+    404: "make that repository first, or choose another with name=",
+    413: "the registry, or a proxy before it, does not take blobs of that size",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is in a layout: the index, its platforms' manifests, and every blob once."""
+
+    index: Descriptor
+    manifests: tuple[Descriptor, ...]
+    blobs: tuple[Descriptor, ...]
+
+
+def push(network: Network, layout: Path, reference: Reference, mount: str, say: Callable[[str], None]) -> None:
+    """Push the image in `layout` as `reference` and `say` in one line what that took.
+
+    `mount` is a repository of the same registry, "" for none. Raises FetchError for what the registry does not take.
+    """
+    if network.offline:
+        raise ClusterImageError(f"{reference}: offline=yes, nothing can be pushed", hint="push without offline=yes")
+    content = read(layout)
+    repository = Repository(network, reference, mount.removeprefix(f"{reference.host}/"))
+    try:
+        ways = together(lambda blob: _blob(repository, blob, layout), content.blobs, _AT_ONCE)
+        for manifest in content.manifests:
+            _manifest(repository, manifest, layout, str(manifest.digest))
+        _manifest(repository, content.index, layout, reference.tag)
+    except FetchError as error:
+        hint = _HINTS.get(error.status, "try again later: what was pushed is not pushed again")
+        raise FetchError(error.problem, hint=hint, status=error.status) from error
+    counts = Counter(ways)
+    said = ", ".join(f"{counts[way]} {way}" for way in (UPLOADED, MOUNTED, PRESENT))
+    say(f"{reference}@{content.index.digest}: blobs {said}")
+
+
+def read(layout: Path) -> Content:
+    """Return what is in the OCI layout at `layout`; raises ClusterImageError when no image was built there."""
+    try:
+        top = json.loads((layout / "index.json").read_text())["manifests"][0]
+    except FileNotFoundError as error:
+        raise ClusterImageError(f"{layout}: is not a built image", hint="run doit build") from error
+    index = _descriptor(top)
+    manifests = tuple(_descriptor(entry) for entry in document(layout, index.digest)["manifests"])
+    blobs: dict[Digest, Descriptor] = {}
+    for manifest in manifests:
+        body = document(layout, manifest.digest)
+        for entry in (body["config"], *body["layers"]):
+            blob = _descriptor(entry)
+            blobs[blob.digest] = blob
+    return Content(index, manifests, tuple(blobs.values()))
+
+
+def document(layout: Path, digest: Digest) -> dict[str, Any]:
+    """Return the index, manifest or config of that digest."""
+    values: dict[str, Any] = json.loads(blob_path(layout, digest).read_text())
+    return values
+
+
+def blob_path(layout: Path, digest: Digest) -> Path:
+    """Return where a blob of the layout lies."""
+    return layout / "blobs" / "sha256" / digest.hex
+
+
+def _descriptor(entry: dict[str, Any]) -> Descriptor:
+    return Descriptor(Digest.parse(entry["digest"]), entry["size"], entry["mediaType"])
+
+
+def _blob(repository: Repository, blob: Descriptor, layout: Path) -> str:
+    """Bring one blob there and return how; images pushed at the same time share blobs, which go there once."""
+    with single_flight(Path(repository.url) / blob.digest.hex):
+        way = upload(repository, blob, blob_path(layout, blob.digest))
+    log.info("%s: %d bytes %s", blob.digest, blob.size, way)
+    return way
+
+
+def _manifest(repository: Repository, manifest: Descriptor, layout: Path, name: str) -> None:
+    data = blob_path(layout, manifest.digest).read_bytes()
+    url = f"{repository.url}/manifests/{name}"
+
+    def act() -> bool:
+        answer = repository.call("PUT", url, _CREATED, data, (("Content-Type", manifest.media_type),))
+        stored = answer.headers.get("Docker-Content-Digest", str(manifest.digest))
+        if stored != str(manifest.digest):
+            raise FetchError(f"{url}: the registry stored {stored} instead of {manifest.digest}")
+        return True
+
+    retry(url, repository.network.attempts, act)
+    log.info("%s: manifest %s", manifest.digest, name)

@@ -1,0 +1,81 @@
+"""A token server as docker-registry asks for one (https://distribution.github.io/distribution/spec/auth/token/)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from tests.conftest import run, tool
+
+
+class TokenServer:
+    """Gives signed tokens for any scope to one user while its context lasts; `scopes` are those it was asked for."""
+
+    def __init__(self, work: Path, user: str, password: str) -> None:
+        self.scopes: list[str] = []
+        self._key, self._certificate = work / "token.key", work / "token.crt"
+        command = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tokens"]
+        run(tool("openssl"), *command, "-keyout", self._key, "-out", self._certificate)
+        self._login = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer._answer(self)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        realm = f"http://127.0.0.1:{self._server.server_port}/token"
+        settings = f"realm: '{realm}', service: tests, issuer: tests, rootcertbundle: {self._certificate}"
+        self.configuration = f"auth: {{token: {{{settings}}}}}\n"
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+        allowed = handler.headers.get("Authorization") == self._login
+        query = parse_qs(urlsplit(handler.path).query)
+        self.scopes += query.get("scope", [])
+        body = json.dumps({"token": self._token(query.get("scope", []))} if allowed else {}).encode()
+        handler.send_response(200 if allowed else 401)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    def _token(self, scopes: list[str]) -> str:
+        certificate = "".join(self._certificate.read_text().splitlines()[1:-1])
+        access = []
+        for scope in scopes:
+            kind, name, actions = scope.split(":")
+            access.append({"type": kind, "name": name, "actions": actions.split(",")})
+        now = int(time.time())
+        claims = {"iss": "tests", "aud": "tests", "sub": "", "jti": "1", "access": access}
+        claims |= {"iat": now, "nbf": now - 10, "exp": now + 300}
+        text = f"{_encoded({'typ': 'JWT', 'alg': 'RS256', 'x5c': [certificate]})}.{_encoded(claims)}"
+        command = [tool("openssl"), "dgst", "-sha256", "-sign", str(self._key)]
+        signature = subprocess.run(command, input=text.encode(), capture_output=True, check=True).stdout
+        return f"{text}.{_plain(signature)}"
+
+
+def _encoded(value: dict[str, Any]) -> str:
+    return _plain(json.dumps(value).encode())
+
+
+def _plain(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

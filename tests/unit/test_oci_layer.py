@@ -1,0 +1,254 @@
+"""Layers: a tar that others read, and the same bytes whatever the machine."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import itertools
+import os
+import subprocess
+import tarfile
+import zlib
+from pathlib import Path
+
+import pytest
+
+from clusterimage.oci import layer
+from clusterimage.oci.layer import PIECE, Layer, Member, Written
+from tests.conftest import tool
+from tests.unit.conftest import error_of, plant
+
+LONG = "/".join(["directory" * 5] * 8) + "/" + "file" * 40
+NOISE = hashlib.shake_256(b"noise").digest(300_000)
+COMPRESSED = b"\x1f\x8b" + NOISE
+KNOWN = {"gzip zlib-ng-2 2.3.3": "f2458256bf01f2b20f45ac03490b66d588f8f86edcb28ae9b5387686fac8a09c"}
+
+
+def text(path: str, content: str = "content", mode: int = 0o644) -> Member:
+    return Member(path, mode, len(content.encode()), data=content.encode())
+
+
+def file(root: Path, path: str, content: bytes, mode: int = 0o644) -> Member:
+    source = plant(root / "sources", {path: content}) / path
+    return Member(path, mode, len(content), source=source)
+
+
+def write(root: Path, *members: Member, epoch: int = 0) -> Written:
+    return layer.write(Layer(members, epoch), layer.compressor(), root / "layer.tar.gz")
+
+
+def read(root: Path) -> list[tarfile.TarInfo]:
+    plain = gzip.decompress((root / "layer.tar.gz").read_bytes())
+    with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
+        return tar.getmembers()
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    plain = gzip.decompress((root / "layer.tar.gz").read_bytes())
+    with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
+        return {info.name: b"".join(tar.extractfile(info) or ()) for info in tar if info.isreg()}
+
+
+def ends(data: bytes) -> list[int]:
+    """Return where the members of a gzip chain end in what they unpack to."""
+    sizes = []
+    while data:
+        one = zlib.decompressobj(31)
+        sizes.append(len(one.decompress(data)))
+        data = one.unused_data
+    return list(itertools.accumulate(sizes))
+
+
+def test_the_digests_are_those_of_the_tar_and_of_the_file(tmp_path: Path) -> None:
+    written = write(tmp_path, text("a"))
+
+    data = (tmp_path / "layer.tar.gz").read_bytes()
+    assert written.digest.hex == hashlib.sha256(data).hexdigest()
+    assert written.diff_id.hex == hashlib.sha256(gzip.decompress(data)).hexdigest()
+    assert written.size == len(data)
+
+
+def test_every_parent_comes_once_and_before_what_is_in_it(tmp_path: Path) -> None:
+    write(tmp_path, text("a/b/one"), text("a/b/two"), text("a/c"), Member("d/e", 0o755, directory=True), text("f"))
+
+    assert [(info.name, info.isdir()) for info in read(tmp_path)] == [
+        ("a", True),
+        ("a/b", True),
+        ("a/b/one", False),
+        ("a/b/two", False),
+        ("a/c", False),
+        ("d", True),
+        ("d/e", True),
+        ("f", False),
+    ]
+
+
+def test_a_directory_that_is_named_and_filled_comes_once(tmp_path: Path) -> None:
+    write(tmp_path, Member("a", 0o755, directory=True), text("a/b"), Member("a", 0o755, directory=True))
+
+    assert [info.name for info in read(tmp_path)] == ["a", "a/b"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [(0o644, 0o644), (0o600, 0o644), (0o444, 0o644), (0o755, 0o755), (0o700, 0o755), (0o641, 0o755)],
+)
+def test_a_mode_is_one_of_two(tmp_path: Path, mode: int, expected: int) -> None:
+    write(tmp_path, text("d/a", mode=mode))
+
+    assert [info.mode for info in read(tmp_path)] == [0o755, expected]
+
+
+def test_owner_and_time_say_nothing_of_the_machine(tmp_path: Path) -> None:
+    write(tmp_path, text("a/b"), Member("a/c", 0o777, link="b"), epoch=86_400)
+
+    assert {(info.uid, info.gid, info.uname, info.gname, info.mtime) for info in read(tmp_path)} == {
+        (0, 0, "", "", 86_400)
+    }
+
+
+def test_a_link_keeps_its_target(tmp_path: Path) -> None:
+    write(tmp_path, Member("a", 0o644, link="../out/there"), Member("b", 0o755, link="/absolute"))
+
+    assert [(info.name, info.issym(), info.linkname, info.mode, info.size) for info in read(tmp_path)] == [
+        ("a", True, "../out/there", 0o777, 0),
+        ("b", True, "/absolute", 0o777, 0),
+    ]
+
+
+def test_long_and_foreign_names_are_kept(tmp_path: Path) -> None:
+    names = [LONG, "näme", "odd\udcff", "x" * 101, "y" * 255]
+    target = "t" * 300
+
+    write(tmp_path, *(text(name, name.encode(errors="surrogateescape").decode("latin-1")) for name in sorted(names)))
+    found = {info.name for info in read(tmp_path)}
+    write(tmp_path, Member("link", 0o777, link=target))
+
+    assert set(names) < found
+    assert read(tmp_path)[0].linkname == target
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 4095, 4096, 65_535, 65_536, PIECE - 512, PIECE, PIECE + 1])
+@pytest.mark.parametrize("head", [b"\0", b"\x1f\x8b"], ids=["plain", "compressed"])
+def test_a_content_of_any_size_is_kept(tmp_path: Path, size: int, head: bytes) -> None:
+    content = (head * size)[:size]
+
+    write(tmp_path, file(tmp_path, "a", content), text("b"))
+
+    assert contents(tmp_path) == {"a": content, "b": b"content"}
+
+
+def test_others_read_it(tmp_path: Path) -> None:
+    members = [
+        file(tmp_path, "a/big", COMPRESSED * 20),
+        file(tmp_path, "a/plain", NOISE),
+        Member("l", 0o777, link="a/big"),
+    ]
+    write(tmp_path, *members, text(LONG), text("run", "#!/bin/sh\n", 0o755))
+    out = tmp_path / "out"
+    out.mkdir()
+
+    subprocess.run([tool("gzip"), "-t", tmp_path / "layer.tar.gz"], check=True)
+    subprocess.run([tool("tar"), "-xzf", tmp_path / "layer.tar.gz", "-C", out], check=True)
+
+    assert (out / "a/big").read_bytes() == COMPRESSED * 20
+    assert (out / "a/plain").read_bytes() == NOISE
+    assert (out / LONG).read_text() == "content"
+    assert (out / "l").readlink() == Path("a/big")
+    assert (out / "run").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    ("content", "stored"),
+    [
+        (b"\x1f\x8b" + bytes(50_000), True),
+        (b"\x28\xb5\x2f\xfd" + bytes(50_000), True),
+        (b"\xfd7zXZ" + bytes(50_000), True),
+        (b"BZh" + bytes(50_000), True),
+        (b"PK\x03\x04" + bytes(50_000), True),
+        (bytes(50_000), False),
+        (b"\x1f\x8b" + bytes(4000), False),
+    ],
+)
+def test_what_is_compressed_already_is_only_stored(tmp_path: Path, content: bytes, stored: bool) -> None:
+    written = write(tmp_path, file(tmp_path, "a", content))
+
+    assert (written.size > len(content)) is stored
+
+
+def test_no_gzip_member_is_larger_than_a_piece(tmp_path: Path) -> None:
+    write(tmp_path, file(tmp_path, "a", bytes(2 * PIECE + 7)), file(tmp_path, "b", COMPRESSED), text("c"))
+
+    places = ends((tmp_path / "layer.tar.gz").read_bytes())
+
+    assert all(later - earlier <= PIECE for earlier, later in itertools.pairwise([0, *places]))
+    assert len(places) == 6
+
+
+def test_an_empty_layer_is_a_tar(tmp_path: Path) -> None:
+    write(tmp_path)
+
+    assert read(tmp_path) == []
+
+
+@pytest.mark.parametrize("cores", [1, 2, 4, None])
+def test_the_number_of_cores_does_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int | None) -> None:
+    members = [
+        file(tmp_path, "a", NOISE * 30),
+        file(tmp_path, "b", COMPRESSED * 3),
+        text("c"),
+        file(tmp_path, "d", NOISE),
+    ]
+    expected = write(tmp_path, *members)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+
+    assert write(tmp_path, *members) == expected
+
+
+def test_the_bytes_are_the_same_on_every_machine(tmp_path: Path) -> None:
+    written = write(tmp_path, text("a/b", "some text " * 10_000), file(tmp_path, "c", COMPRESSED), epoch=1)
+
+    assert written.diff_id.hex == "fd1c6dda0e5b589ca573ae296ccdb0da540616adec4b0ca4c3c281ad0b2c7c61"
+    if layer.compressor() not in KNOWN:
+        pytest.skip(f"no digest is known of {layer.compressor()}")
+    assert written.digest.hex == KNOWN[layer.compressor()]
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_noticed(tmp_path: Path) -> None:
+    member = file(tmp_path, "a", b"content")
+    (tmp_path / "sources" / "a").write_bytes(b"con")
+
+    error = error_of(write, tmp_path, member)
+
+    assert error.problem == f"{tmp_path}/sources/a: changed while it was read"
+    assert error.hint == "build again"
+    assert not (tmp_path / "layer.tar.gz").exists()
+
+
+def test_a_file_that_grows_while_it_is_read_is_noticed(tmp_path: Path) -> None:
+    member = file(tmp_path, "a", b"content")
+    (tmp_path / "sources" / "a").write_bytes(b"content and more")
+
+    assert "changed while it was read" in error_of(write, tmp_path, member).problem
+
+
+def test_a_file_that_is_gone_leaves_no_layer(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write(tmp_path, text("a"), Member("b", 0o644, 5, source=tmp_path / "none"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_compressor_than_the_locked_one_is_refused(tmp_path: Path) -> None:
+    error = error_of(layer.write, Layer((text("a"),)), "gzip other 1", tmp_path / "layer.tar.gz")
+
+    assert error.problem == (
+        f"the lock names the compressor 'gzip other 1', installed is '{layer.compressor()}': the bytes would differ"
+    )
+    assert error.hint == "install the zlib-ng package that it names, or lock again: doit lock k8s=…"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_compressor_is_named_with_its_version() -> None:
+    assert layer.compressor().startswith("gzip zlib-ng-2 2.")
