@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,11 @@ class Project:
 def clean_environment() -> dict[str, str]:
     """Return the environment without what a developer's shell may have set for us."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("CLUSTERIMAGE_", "DOCKER_"))}
+
+
+def heed_interrupts() -> None:
+    """Undo what a shell does to its background jobs: they are born deaf to SIGINT, and so are their children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def new_project(root: Path) -> Project:

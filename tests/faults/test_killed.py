@@ -10,7 +10,7 @@ import time
 import pytest
 
 from clusterimage.upstream import Faults, Upstream
-from tests.conftest import Project, clean_environment, run
+from tests.conftest import Project, clean_environment, heed_interrupts, run
 
 WORDS = ("build", "mirror=fake", "cri=docker,containerd", "cni=none")
 
@@ -64,11 +64,6 @@ def test_a_half_file_is_gone_on_with_by_the_next_run(project: Project, locked: U
 
     asked = [entry.range for entry in locked.requests.entries if entry.matches("amd64/kubelet")]
     assert asked == ["bytes=5000-"]
-
-
-def heed_interrupts() -> None:
-    """Undo what a shell does to its background jobs: they are born deaf to SIGINT, and so are their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -18,6 +18,7 @@ from clusterimage.oci import image, layer, push, upload
 from clusterimage.oci.reference import Reference
 from clusterimage.spec import Mirror
 from tests.conftest import Project, Result, clean_environment, new_project, run, tool
+from tests.integration.flaky_proxy import BUSY, LOST, REFUSED, FlakyProxy
 from tests.integration.real.server_credentials import write_certificates, write_credentials, write_htpasswd
 from tests.integration.stock_registry import StockRegistry
 from tests.integration.token_server import TokenServer
@@ -396,3 +397,28 @@ def test_an_upload_goes_on_from_what_the_registry_says_it_has(
 
     assert sending.step() and sending.way == upload.UPLOADED
     assert registry.count("PATCH", "", 202) == 3 and registry.count("GET", "/blobs/uploads/", 204) == 1
+
+
+@pytest.mark.parametrize("fate", [LOST, REFUSED, BUSY])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "PUT"])
+def test_one_spoiled_answer_is_outlived(
+    registry: StockRegistry,
+    tmp_path: Path,
+    small_chunks: int,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    fate: str,
+) -> None:
+    monkeypatch.setattr(push, "_AT_ONCE", 1)
+    layout = layout_of(tmp_path, 4 * small_chunks)
+    said: list[str] = []
+    nth = 4 if method == "PATCH" else 2  # in the middle of the layer; the config goes first
+
+    with FlakyProxy(registry.address, {(method, nth): fate}) as proxy:
+        network = Network(Mirror("push", plain_http=(proxy.address,)), attempts=3, timeout=10)
+        push.push(network, layout, Reference.parse(f"{proxy.address}/team/noise:v1"), "", said.append)
+
+    assert registry.digest("team/noise:v1", "--tls-verify=false") in said[0]
+    # Stock docker-registry 2.8 forgets an upload of which an answer was lost: the three chunks go there again.
+    again = 3 if (method, fate) == ("PATCH", LOST) else 0
+    assert registry.count("PATCH", "", 202) == 5 + 1 + again  # the layer in five chunks, the config in one

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, clean_environment, run, tool
+from tests.conftest import Project, clean_environment, heed_interrupts, run, tool
 from tests.integration.conftest import ARCHES, free_port
 
 WORDS = ("serve", "mirror=embedded", "cri=docker,containerd")
@@ -23,7 +23,12 @@ WORDS = ("serve", "mirror=embedded", "cri=docker,containerd")
 def served(built: Project) -> Iterator[str]:
     """The address of `doit serve`, which Ctrl-C ends."""
     process = subprocess.Popen(
-        built.command(*WORDS), cwd=built.root, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        built.command(*WORDS),
+        cwd=built.root,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,
     )
     try:
         assert process.stdout is not None
@@ -123,7 +128,9 @@ def test_it_listens_where_it_is_told_and_on_loopback_only(project: Project) -> N
     port = free_port()
     project.build("cni=none", "platform=amd64")
     command = project.command("serve", "mirror=embedded", "cni=none", "platform=amd64", f"port={port}")
-    process = subprocess.Popen(command, cwd=project.root, env=clean_environment(), stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, cwd=project.root, env=clean_environment(), stdout=subprocess.PIPE, preexec_fn=heed_interrupts
+    )
     try:
         assert process.stdout is not None
         assert f"http://127.0.0.1:{port}/v2/" in process.stdout.readline().decode()

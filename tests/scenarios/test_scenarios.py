@@ -25,22 +25,22 @@ NOT_OURS = {
     "cri/lib64/libseccomp.so.2": "runc's static binary holds libseccomp",
 }
 SEED_000 = """
-bin/conntrack bin/containerd-rootless-setuptool.sh bin/containerd-rootless.sh bin/crictl bin/kubeadm bin/kubectl
-bin/kubelet bin/nerdctl bin/seautil cri/docker.tar.gz etc/10-kubeadm.conf etc/Clusterfile etc/daemon.json
-etc/docker.service etc/kubeadm.yml etc/kubeadm.yml.tmpl etc/kubelet.service etc/registry_config.yml etc/registry.yml
-images/registry.tar Kubefile Metadata README.md imageList scripts/clean.sh scripts/clean-kube.sh scripts/docker.sh
-scripts/init-kube.sh scripts/init-registry.sh scripts/init.sh scripts/kubelet-pre-start.sh statics/audit-policy.yml
-etc/kubeadm-config.yaml
+bin/conntrack bin/containerd-rootless-setuptool.sh bin/containerd-rootless.sh bin/crictl bin/kubeadm
+bin/kubectl bin/kubelet bin/nerdctl bin/seautil cri/docker.tar.gz etc/10-kubeadm.conf etc/Clusterfile
+etc/daemon.json etc/docker.service etc/kubeadm.yml etc/kubeadm.yml.tmpl etc/kubelet.service
+etc/registry_config.yml etc/registry.yml images/registry.tar Kubefile Metadata README.md imageList
+scripts/clean.sh scripts/clean-kube.sh scripts/docker.sh scripts/init-kube.sh scripts/init-registry.sh
+scripts/init.sh scripts/kubelet-pre-start.sh statics/audit-policy.yml etc/kubeadm-config.yaml
 """
 SEED_000_CONTAINERD = "cri/containerd.tar.gz cri/lib64/libseccomp.so.2 etc/dump-config.toml scripts/containerd.sh"
 SEED_004 = """
-application/apps/calico/calico.sh applications/custom-resources.yaml applications/tigera-operator.yaml bin/conntrack
-bin/containerd-rootless-setuptool.sh bin/containerd-rootless.sh bin/crictl bin/kubeadm bin/kubectl bin/kubelet
-bin/nerdctl bin/seautil cri/docker.tar.gz etc/10-kubeadm.conf etc/daemon.json etc/docker.service etc/kubeadm.yml
-etc/kubeadm.yml.tmpl etc/kubelet.service etc/registry_config.yml images/docker-amd64-registry-image.tar.gz
-lib/gperf-3.1.tar.gz lib/install_libseccomp.sh lib/libseccomp-2.5.4.tar.gz manifests/imageList scripts/docker.sh
-scripts/init-kube.sh scripts/init-registry.sh scripts/kubelet-pre-start.sh scripts/uninstall-docker.sh statics/audit-
-policy.yml
+application/apps/calico/calico.sh applications/custom-resources.yaml applications/tigera-operator.yaml
+bin/conntrack bin/containerd-rootless-setuptool.sh bin/containerd-rootless.sh bin/crictl bin/kubeadm
+bin/kubectl bin/kubelet bin/nerdctl bin/seautil cri/docker.tar.gz etc/10-kubeadm.conf etc/daemon.json
+etc/docker.service etc/kubeadm.yml etc/kubeadm.yml.tmpl etc/kubelet.service etc/registry_config.yml
+images/docker-amd64-registry-image.tar.gz lib/gperf-3.1.tar.gz lib/install_libseccomp.sh
+lib/libseccomp-2.5.4.tar.gz manifests/imageList scripts/docker.sh scripts/init-kube.sh
+scripts/init-registry.sh scripts/kubelet-pre-start.sh scripts/uninstall-docker.sh statics/audit-policy.yml
 """
 
 
