@@ -62,7 +62,7 @@ def _save(network: Network, locking: Locking, known: Lock, witnesses: Path | Non
         _AT_ONCE,
     )
     references = dict.fromkeys(image.reference for image in images)
-    pinned = together(lambda reference: _pin(network, reference, store), tuple(references), _AT_ONCE)
+    pinned = together(lambda reference: pin(network, reference, store), tuple(references), _AT_ONCE)
     kept = known.only(locking.any_flavor)
     gone = {request.key for request in requests}
     files += [file for file in kept.files if file.key not in gone]
@@ -70,5 +70,6 @@ def _save(network: Network, locking: Locking, known: Lock, witnesses: Path | Non
     log.info("%s: %d files and %d images pinned", locking.path, len(requests), len(references))
 
 
-def _pin(network: Network, reference: Reference, store: Store) -> LockedImage:
+def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
+    """Return the pin of an image of a registry, or of the local Docker daemon."""
     return (local.pin if reference.local else remote.pin)(network, reference, store)

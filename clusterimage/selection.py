@@ -84,9 +84,9 @@ class Selection:
     offline: bool
     locked: bool
     debug: bool
+    application: Application | None = None
     pushing: Pushing = Pushing()
     port: int = 0
-    application: Application | None = None
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -139,9 +139,9 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         offline=_yes("offline", variables),
         locked=_yes("locked", variables),
         debug=_yes("debug", variables),
+        application=application,
         pushing=_pushing(variables),
         port=_port(variables.get("port", "")),
-        application=application,
     )
 
 

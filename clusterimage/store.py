@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from clusterimage import digest as digests
 from clusterimage import files
@@ -80,20 +80,6 @@ class Store:
             if not self.has(digest):
                 files.write(self.path(digest), data, mode=0o444)
         return digest
-
-    def take(self, stream: IO[bytes], what: str) -> tuple[Digest, int]:
-        """Keep what `stream` holds, known by nothing but its content, and return its digest and size."""
-        name = self.partial(digests.of_bytes(what.encode()))
-        hasher = Hasher()
-        with single_flight(name), files.atomic(name, mode=0o444) as output:
-            while chunk := stream.read(digests.CHUNK):
-                hasher.update(chunk)
-                output.write(chunk)
-        with single_flight(self.path(hasher.digest)):
-            if not self.has(hasher.digest):
-                self._keep(name, self.path(hasher.digest), 0o444)
-        name.unlink(missing_ok=True)
-        return hasher.digest, hasher.size
 
     def fetch(self, wanted: Wanted, opener: Opener, attempts: int, moved: Callable[[int], None]) -> None:
         """Bring `wanted` into the store unless it is there; `opener(offset)` asks for the bytes from `offset` on.

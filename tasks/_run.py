@@ -148,7 +148,7 @@ def _applications() -> list[str]:
     """Return the images that application images need."""
     from clusterimage.application import pinning
 
-    pulled = [str(pull.image.reference) for pull in _plan.plan().pulls]
+    pulled = [str(pull.image.reference) for pull in _plan.plan().pulls if not pull.image.reference.local]
     return pulled or [name for one in _plan.plan().pinnings for name in pinning.mentioned(one.order)]
 
 

@@ -87,17 +87,11 @@ def wipe(dryrun: bool) -> None:
 
 
 def always(
-    name: str,
-    call: tuple[Any, ...],
-    doc: str = "",
-    *,
-    pool: str = NET,
-    needs: tuple[str, ...] = (),
-    inputs: tuple[Path, ...] = (),
+    name: str, call: tuple[Any, ...], *, pool: str = NET, needs: tuple[str, ...] = (), inputs: tuple[Path, ...] = ()
 ) -> Task:
     """Return the sub-task `STEP:NAME` that runs `call` whenever it is asked for, after the tasks it `needs`.
 
-    doit knows nothing of its result.
+    It also runs after those that make its `inputs`; doit knows nothing of its result.
     """
     basename, _, sub_name = name.partition(":")
     function, *arguments = call
@@ -105,10 +99,9 @@ def always(
         "basename": basename,
         "name": sub_name,
         "actions": [(_run.run, [name, function, tuple(arguments)])],
-        "doc": doc,
-        "task_dep": list(needs),
         "file_dep": [str(path) for path in inputs],
         "uptodate": [False],
+        "task_dep": list(needs),
         "io": {"capture": False},
         "meta": {"pool": pool},
         "verbosity": 2,

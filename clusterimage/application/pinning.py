@@ -67,7 +67,8 @@ def mentioned(order: Order) -> tuple[str, ...]:
     """Return the images that the content of the context names, and the base: what an upstream has to have."""
     base = order.base
     found = _found(order, {arch: bases.read(base, arch, order.layers) for arch in order.arches} if base else {})
-    names = {f"{one.name}:{one.tag}" for arch in order.arches for one in found[arch].findings.images if one.tag}
+    every = [reference for one in found.values() for reference in one.findings.images]
+    names = {f"{one.name}:{one.tag}" for one in every if one.tag and not one.local}
     return tuple(sorted(names | ({str(order.pulled)} if order.pulled and not order.pulled.digest else set())))
 
 
@@ -107,7 +108,7 @@ def _may_pin(order: Order, what: str, locked: bool) -> None:
 
 def _pin(network: Network, reference: Reference, place: str, store: Store) -> LockedImage:
     try:
-        return remote.pin(network, reference, store)
+        return resolve.pin(network, reference, store)
     except ClusterImageError as error:
         raise ClusterImageError(f"{place}: {reference}: {error.problem}", hint=f"{error.hint}; or {_IGNORE}") from error
 

@@ -201,7 +201,7 @@ class ApplicationRecipe:
             reference=self.asked.reference,
             context=self._context,
             registries=tuple((arch, tuple(save.tree for save in saves if save.arch == arch)) for arch in arches),
-            images=tuple((arch, tuple(str(image.reference) for image in names[arch])) for arch in arches),
+            images=tuple((arch, tuple(str(image.reference.plain) for image in names[arch])) for arch in arches),
             compressor=pins.compressor,
             labels=(_STAND_IN,) if self.layout.stand_in else (),
             kubefile=self.asked.kubefile,

@@ -72,14 +72,16 @@ def load_record(path: Path) -> Record | None:
         top = Table.load(path)
         return Record(
             key=top.text("key"),
-            images=tuple(
-                (row.text("arch"), tuple(map(Reference.parse, row.texts("images")))) for row in top.tables("needs")
-            ),
+            images=tuple((row.text("arch"), _references(row)) for row in top.tables("needs")),
             archives=top.texts("archives"),
             imported=tuple(read_image(row) for row in top.tables("image")),
         )
     except ConfigError:
         return None
+
+
+def _references(row: Table) -> tuple[Reference, ...]:
+    return tuple(map(Reference.parse_source, row.texts("images")))
 
 
 def save_record(path: Path, record: Record) -> None:

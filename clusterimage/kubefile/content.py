@@ -65,9 +65,9 @@ class Content:
         for parent in parents:
             known = self.tree.get(parent)
             if (known is not None and not known.is_directory) or parent in self.base.files:
-                raise instruction.error(f"'{parent}' is a file, nothing can lie below it", "choose another destination")
+                raise instruction.error(f"'{place}' lies below the file '{parent}'", "choose another destination")
         if not entry.is_directory and place in self.directories:
-            raise instruction.error(f"'{place}' is a directory, and a file is to take its place", "name another place")
+            raise instruction.error(f"'{place}' is a directory already", "choose another destination")
         self.directories.update([*parents, *([place] if entry.is_directory else [])])
         self.tree[place] = entry
 

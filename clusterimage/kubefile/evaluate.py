@@ -159,7 +159,7 @@ def _arg(run: _Run, instruction: Instruction) -> None:
 def _assignments(instruction: Instruction, variables: Mapping[str, str], *, lenient: bool = False) -> dict[str, str]:
     """Read `key=value...`, or the older `key value`."""
     words = instruction.words(variables, lenient=lenient)
-    if len(words) > 1 and "=" not in words[0]:
+    if len(words) > 1 and "=" not in words[0] and words[1] != "=":
         return {words[0]: " ".join(words[1:])}
     return pairs(instruction, words)
 

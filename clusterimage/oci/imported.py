@@ -16,11 +16,12 @@ import tarfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from clusterimage import manifest
-from clusterimage.digest import Digest
+from clusterimage.digest import CHUNK, Digest
 from clusterimage.errors import ClusterImageError, ConfigError
 from clusterimage.lock import Descriptor, LockedImage, LockedPlatform
 from clusterimage.manifest import Entry
@@ -153,7 +154,7 @@ class _Archive:
             raise KeyError(f"{name} is no file")
         head = stream.read(2)
         stream.seek(0)
-        digest, size = self.store.take(stream, f"{self.path} {name}")
+        digest, size = self.store.keep(iter(partial(stream.read, CHUNK), b""))
         if expected is not None and digest != expected:
             raise ClusterImageError(f"{self.path}: {name} is {digest}", hint="the archive is damaged: make it again")
         return digest, size, head

@@ -105,7 +105,8 @@ def build(root: Path, **registries: Path) -> Path:
             (context / arch / path).chmod(0o755 if rule.kind in (PROGRAM, SCRIPT) else 0o644)
     manifest.write(root / "context.manifest", manifest.scan(context, part="config"))
     saved = tuple((arch, (registry,)) for arch, registry in registries.items())
-    described = Package(Reference.parse("k:1"), context, saved, (NAME,), layer.compressor())
+    names = tuple((arch, (NAME,)) for arch in registries)
+    described = Package(Reference.parse("k:1"), context, saved, names, layer.compressor())
     package.write(described, root / "layers", root / "dest", root / "dest.manifest")
     return root / "dest"
 

@@ -142,7 +142,7 @@ def test_what_is_wrong_is_named_with_file_and_line(line: str, problem: str) -> N
         (('CMDS ["x"]', 'CMDS ["y"]'), "Kubefile:2: CMDS: must be the last line"),
         (("APP a local://a.yaml", "CMD x", 'LAUNCH ["a"]'), "Kubefile:4: LAUNCH: CMDS or CMD"),
         (("APP a local://both",), "application 'a': its files are neither all .sh, nor all YAML, nor a chart"),
-        (("COPY a.yaml m/x", "COPY b.yaml m/x/"), "Kubefile:3: COPY: 'm/x' is a file"),
+        (("COPY a.yaml m/x", "COPY b.yaml m/x/"), "Kubefile:3: COPY: 'm/x/b.yaml' lies below the file 'm/x'"),
         (("COPY a.yaml m/x/y", "COPY dir m"), "Kubefile:3: COPY: 'm/x' is a directory"),
     ],
 )
@@ -273,7 +273,7 @@ def test_commands_do_not_hide_what_the_base_launches() -> None:
 
 @pytest.mark.parametrize("line", ["COPY daemon.json opt/file/x", "COPY a.yaml bin/kubeadm/"])
 def test_nothing_can_lie_below_a_file_of_the_base(line: str) -> None:
-    assert "is a file" in error_of(make, line, base=BASE).problem
+    assert "lies below the file" in error_of(make, line, base=BASE).problem
 
 
 def test_an_image_with_kubeadm_installs_a_cluster() -> None:

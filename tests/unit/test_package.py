@@ -69,7 +69,7 @@ def describe(root: Path, changes: dict[str, tuple[str, str]] | None = None) -> P
         reference=Reference.parse("docker.io/sealerio/kubernetes:v1.22.15"),
         context=context(root / "context", changes),
         registries=tuple((arch, (base, kubernetes)) for arch in ("amd64", "arm64")),
-        images=("k8s.gcr.io/pause:3.5",),
+        images=(("amd64", ("k8s.gcr.io/pause:3.5",)), ("arm64", ("k8s.gcr.io/pause:3.5",))),
         compressor=compressor(),
         labels=(("a", "package"),),
     )
