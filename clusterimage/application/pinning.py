@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterimage import bases, discover, imagelist, kubefile, manifest
+from clusterimage import bases, discover, imagelist, kubefile, manifest, resolve
 from clusterimage.application.record import Pins, Record, load_pins, save_pins, save_record
 from clusterimage.bases import Base, Contents
 from clusterimage.discover import Findings
