@@ -159,9 +159,6 @@ def test_an_index_without_the_platform_is_noticed(tmp_path: Path) -> None:
     assert error.hint == "run doit lock, then build again"
 
 
-# ----------------------------------------------------------------------------------------------------------- kubeadm
-
-
 @pytest.fixture
 def dest(tmp_path: Path) -> Path:
     return build(tmp_path, amd64=Pause(tmp_path, AMD64).save("amd64"))

@@ -35,9 +35,6 @@ def copied(*lines: str, arch: str = "amd64") -> dict[str, str]:
     return {entry.path: source for entry, source in kubefile.entries(evaluate(*lines, arch=arch))}
 
 
-# ------------------------------------------------------------------------------------------------------------- lines
-
-
 def test_comments_blanks_and_indents_do_not_count() -> None:
     found = kubefile.parse("\n# FROM x\n  FROM scratch  \n\n\tLABEL a=b\n", "K")
 
@@ -143,9 +140,6 @@ def test_a_kubefile_begins_with_from(text: str) -> None:
     assert error.hint == "a cluster image begins with FROM scratch"
 
 
-# -------------------------------------------------------------------------------------------------------------- COPY
-
-
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -218,9 +212,6 @@ def test_a_place_is_a_file_or_a_directory(lines: tuple[str, ...], problem: str) 
     error = error_of(evaluate, *lines)
 
     assert error.problem == f"dir/Kubefile:{len(lines) + 1}: COPY: {problem}"
-
-
-# ------------------------------------------------------------------------------------------------------- what it says
 
 
 def test_labels_are_kept_and_the_last_wins() -> None:

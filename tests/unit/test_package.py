@@ -193,9 +193,6 @@ def test_a_wrong_kubefile_leaves_the_old_package_without_its_manifest(tmp_path: 
     assert not (tmp_path / "dest.manifest").exists()
 
 
-# ------------------------------------------------------------------------------------------------------- same bytes
-
-
 def test_the_same_package_gives_the_same_bytes(tmp_path: Path) -> None:
     write(describe(tmp_path), tmp_path)
     first = snapshot(tmp_path / "dest")
@@ -227,9 +224,6 @@ def test_whatever_the_package_says_shows(tmp_path: Path, change: dict[str, objec
     write(replace(described, **change), tmp_path)  # type: ignore[arg-type]
 
     assert snapshot(tmp_path / "dest") != first
-
-
-# ------------------------------------------------------------------------------------------------------------ reuse
 
 
 def test_a_change_makes_the_layer_of_its_part_anew_and_no_other(tmp_path: Path) -> None:
@@ -278,9 +272,6 @@ def test_a_layer_that_is_damaged_is_made_anew(tmp_path: Path, suffix: str, damag
     write(describe(tmp_path), tmp_path)
 
     assert snapshot(tmp_path / "dest") == first
-
-
-# ----------------------------------------------------------------------------------------------------------- verify
 
 
 def test_a_whole_package_is_right_and_others_say_so_too(tmp_path: Path) -> None:

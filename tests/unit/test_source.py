@@ -163,9 +163,6 @@ def test_a_checksum_list_is_read_to_a_limit(pages: Pages, tmp_path: Path) -> Non
     assert "no sha256 of kubectl in it" in refused(pages, tmp_path, request()).problem
 
 
-# --------------------------------------------------------------------------------------------------- checksum files
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -211,9 +208,6 @@ def test_a_checksum_of_something_else_is_none(text: str) -> None:
 
     assert error.problem == "https://w/SHA256SUMS: no sha256 of kubectl in it"
     assert error.hint == "see versions.toml: `checksum` of that component"
-
-
-# ------------------------------------------------------------------------------------------------------------ fetch
 
 
 def test_a_pinned_file_comes_verified_with_the_mode_of_its_place(pages: Pages, tmp_path: Path) -> None:
