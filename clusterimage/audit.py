@@ -46,7 +46,7 @@ def audit(dest: Path, kubeadm: Kubeadm | None) -> None:
     image's platform. Where the host can run `kubeadm` its own image list is compared with ours.
     """
     package.verify(dest)
-    listing = json.loads((dest / "index.json").read_text())
+    listing = json.loads((dest / "index.json").read_text("utf-8"))
     index = _document(dest, listing["manifests"][0]["digest"])
     for entry in index["manifests"]:
         arch = entry["platform"]["architecture"]
@@ -59,7 +59,7 @@ def audit(dest: Path, kubeadm: Kubeadm | None) -> None:
 
 
 def _document(dest: Path, digest: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((dest / "blobs" / "sha256" / Digest.parse(digest).hex).read_text())
+    document: dict[str, Any] = json.loads((dest / "blobs" / "sha256" / Digest.parse(digest).hex).read_text("utf-8"))
     return document
 
 
