@@ -191,6 +191,13 @@ def test_the_image_list_of_a_combination_is_a_text_of_it(locked: Path) -> None:
     }
 
 
+def test_a_user_s_own_kubeadm_file_is_read_where_there_is_one(locked: Path) -> None:
+    without = expand(locked).renders[0].rendering
+    plant(locked, {"context/kubeadm.yml": ""})
+
+    assert (without.kubeadm, expand(locked).renders[0].rendering.kubeadm) == (None, locked / "context/kubeadm.yml")
+
+
 @pytest.mark.parametrize(
     ("version", "cri", "cni", "expected"),
     [
