@@ -137,10 +137,11 @@ def test_a_download_that_its_witness_does_not_know_is_refused(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("status", [404, 503])
-def test_a_file_that_is_not_there_is_an_error(pages: Pages, tmp_path: Path, status: int) -> None:
+def test_a_file_that_is_not_there_is_not_downloaded_to_know_its_size(pages: Pages, tmp_path: Path, status: int) -> None:
     pages.pages[FILE] = Page(b"", status)
 
     assert f"{FILE}: {status} " in refused(pages, tmp_path, request()).problem
+    assert f"GET {FILE}" not in [name for name, _ in pages.asked]
 
 
 def test_a_url_with_404_in_it_is_not_missing(tmp_path: Path) -> None:
