@@ -89,6 +89,6 @@ def write(dest: Path, entries: Iterable[Entry]) -> None:
 def read(path: Path) -> tuple[Entry, ...]:
     """Read a manifest file; raises ClusterImageError when it is damaged."""
     try:
-        return tuple(Entry.parse(line) for line in path.read_text().splitlines())
+        return tuple(Entry.parse(line) for line in path.read_text("utf-8").splitlines())
     except (ValueError, UnicodeDecodeError) as error:
         raise ClusterImageError(f"{path}: damaged manifest", hint="delete it and build again") from error

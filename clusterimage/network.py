@@ -69,7 +69,7 @@ class Network:
     login: Credentials | None = None
     offline: bool = False
     timeout: float = 60.0
-    attempts: int = 6
+    attempts: int = 5
     moved: Callable[[int], None] = _nothing
 
     def __post_init__(self) -> None:

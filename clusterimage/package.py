@@ -71,7 +71,7 @@ def write(package: Package, layers: Path, dest: Path, listing: Path) -> None:
     files.remove(listing)
     context = manifest.read(package.context.with_name(package.context.name + manifest.SUFFIX))
     source = package.kubefile or package.context / "Kubefile"
-    instructions = kubefile.parse(source.read_text(), source.as_posix())
+    instructions = kubefile.parse(source.read_text("utf-8"), source.as_posix())
     images = []
     for arch, registries in package.registries:
         base = bases.read(package.base, arch, layers) if package.base else None

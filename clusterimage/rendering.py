@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from clusterimage import kubeadm, template
+from clusterimage.errors import ConfigError
 from clusterimage.template import Template
 from clusterimage.version import Version
 
@@ -71,7 +72,7 @@ def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
     )
     documents = kubeadm.documents(settings, variables.rules)
     if own is not None:
-        documents = kubeadm.merge(documents, kubeadm.parse(own.read_text("utf-8")))
+        documents = kubeadm.merge(documents, kubeadm.parse(_read(own)))
     # Who reads the subnets elsewhere (a CNI's pool) has to read those that the cluster will have.
     networking = kubeadm.networking(documents)
     return {
@@ -96,3 +97,10 @@ def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
         "kubeadm_yml": kubeadm.text(documents),
         "kubeadm_yml_tmpl": kubeadm.template(documents),
     }
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text", hint="save it as UTF-8") from error

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from clusterimage import lock, source
 from clusterimage.errors import ConfigError
-from clusterimage.lock import Lock, LockedImage
+from clusterimage.lock import Lock
 from clusterimage.network import Network
-from clusterimage.oci import layer, local, remote
-from clusterimage.oci.reference import Reference
+from clusterimage.oci import layer
+from clusterimage.oci.pin import pin
 from clusterimage.store import Store
 from clusterimage.table import Table
 from clusterimage.together import together
@@ -68,8 +68,3 @@ def _save(network: Network, locking: Locking, known: Lock, witnesses: Path | Non
     files += [file for file in kept.files if file.key not in gone]
     lock.save(locking.path, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))
     log.info("%s: %d files and %d images pinned", locking.path, len(requests), len(references))
-
-
-def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
-    """Return the pin of an image of a registry, or of the local Docker daemon."""
-    return (local.pin if reference.local else remote.pin)(network, reference, store)

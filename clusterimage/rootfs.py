@@ -75,7 +75,7 @@ class Rootfs:
 
 def read(dest: Path) -> Iterator[Rootfs]:
     """Yield every platform of the layout at `dest`, whose files must have been verified."""
-    listing = json.loads((dest / "index.json").read_text())
+    listing = json.loads((dest / "index.json").read_text("utf-8"))
     index = _document(dest, listing["manifests"][0]["digest"])
     for entry in index["manifests"]:
         yield _platform(dest, _document(dest, entry["digest"]), entry["platform"]["architecture"])

@@ -129,7 +129,7 @@ def _settings() -> dict[str, Any]:
         "docker_config": _plan.docker_config(),
         "offline": _plan.plan().selection.offline,
         "timeout": float(timeout or 60),
-        "attempts": int(attempts or 6),
+        "attempts": int(attempts or 5),
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterimage import bases, discover, imagelist, kubefile, manifest, resolve
+from clusterimage import bases, discover, imagelist, kubefile, manifest
 from clusterimage.application.record import Pins, Record, load_pins, save_pins, save_record
 from clusterimage.bases import Base, Contents
 from clusterimage.discover import Findings
@@ -16,6 +16,7 @@ from clusterimage.kubefile import Content
 from clusterimage.lock import LockedImage
 from clusterimage.network import Network
 from clusterimage.oci import imported, layer, remote
+from clusterimage.oci.pin import pin
 from clusterimage.oci.reference import Reference
 from clusterimage.store import Store
 from clusterimage.together import together
@@ -108,7 +109,7 @@ def _may_pin(order: Order, what: str, locked: bool) -> None:
 
 def _pin(network: Network, reference: Reference, place: str, store: Store) -> LockedImage:
     try:
-        return resolve.pin(network, reference, store)
+        return pin(network, reference, store)
     except ClusterImageError as error:
         raise ClusterImageError(f"{place}: {reference}: {error.problem}", hint=f"{error.hint}; or {_IGNORE}") from error
 

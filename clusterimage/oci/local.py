@@ -112,7 +112,7 @@ def _locked(reference: Reference, archive: _Archive, store: Store) -> LockedImag
     try:
         entry = json.loads(archive.listing)[0]
         config, layers = archive.blob(entry["Config"]), tuple(map(archive.blob, entry["Layers"]))
-        values: dict[str, Any] = json.loads(store.path(config.digest).read_text())
+        values: dict[str, Any] = json.loads(store.path(config.digest).read_text("utf-8"))
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ClusterImageError(f"{reference}: what the Docker daemon saved of it is no docker-archive") from error
     if values.get("os") != "linux" or values.get("architecture") not in ARCHES:

@@ -73,7 +73,7 @@ def push(network: Network, layout: Path, reference: Reference, mount: str, say: 
 def read(layout: Path) -> Content:
     """Return what is in the OCI layout at `layout`; raises ClusterImageError when no image was built there."""
     try:
-        top = json.loads((layout / "index.json").read_text())["manifests"][0]
+        top = json.loads((layout / "index.json").read_text("utf-8"))["manifests"][0]
     except FileNotFoundError as error:
         raise ClusterImageError(f"{layout}: is not a built image", hint="run doit build") from error
     index = _descriptor(top)
@@ -89,7 +89,7 @@ def read(layout: Path) -> Content:
 
 def document(layout: Path, digest: Digest) -> dict[str, Any]:
     """Return the index, manifest or config of that digest."""
-    values: dict[str, Any] = json.loads(blob_path(layout, digest).read_text())
+    values: dict[str, Any] = json.loads(blob_path(layout, digest).read_text("utf-8"))
     return values
 
 

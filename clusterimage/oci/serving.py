@@ -81,7 +81,7 @@ def _add_link(found: Catalogue, link: str, path: Path) -> None:
             found.digests[repository].add(f"sha256:{rest.partition('/')[0]}")
     repository, is_tag, rest = link.partition("/_manifests/tags/")
     if is_tag and rest.endswith("/current/link"):
-        tag, digest = rest.partition("/")[0], path.read_text()
+        tag, digest = rest.partition("/")[0], path.read_text("utf-8")
         if found.tags[repository].setdefault(tag, digest) != digest:
             hint = "serve one version at a time: k8s="
             raise ClusterImageError(f"{repository}:{tag}: is two images in what was selected", hint=hint)

@@ -74,9 +74,6 @@ def tar_of(*members: tuple[tarfile.TarInfo | str, bytes], mode: str = "w") -> by
     return buffer.getvalue()
 
 
-# ---------------------------------------------------------------------------------------------------------- upstream
-
-
 _MEDDLING = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle")
 
 
@@ -114,9 +111,6 @@ def mirror_to(upstream: Upstream) -> Mirror:
 def reach(upstream: Upstream, **more: Any) -> Network:
     """Return a Network to which every host is `upstream`; it tries once."""
     return Network(mirror_to(upstream), **{"attempts": 1, "timeout": 5.0, **more})
-
-
-# ------------------------------------------------------------------------------------------------------------- pages
 
 
 @dataclass(frozen=True)
@@ -209,8 +203,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_bytes(made.stdout)
     return path
 
-
-# ----------------------------------------------------------------------------------------------------- small project
 
 SMALL = (Path(__file__).parent / "small.toml").read_text()
 KUBEADM_IMAGES = """[kubeadm_images]

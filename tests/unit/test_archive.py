@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import lzma
 import tarfile
 from pathlib import Path
@@ -142,8 +143,13 @@ def flipped(data: bytes, place: int) -> bytes:
     return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
 
 
+def zeroed(data: bytes) -> bytes:
+    return data[:50_000] + bytes(1000) + data[51_000:]
+
+
 PLAIN = tar_of(("dir/tool", NOISE))
 GZIPPED = gzip.compress(PLAIN, mtime=0)
+LARGE = tar_of(("dir/tool", hashlib.shake_256(b"").hexdigest(200_000).encode()))
 
 
 @pytest.mark.parametrize(
@@ -161,11 +167,14 @@ GZIPPED = gzip.compress(PLAIN, mtime=0)
         flipped(GZIPPED, 40),
         flipped(GZIPPED, len(GZIPPED) // 2),
         flipped(GZIPPED, len(GZIPPED) - 6),
+        zeroed(gzip.compress(LARGE)),
+        zeroed(bz2.compress(LARGE)),
+        zeroed(lzma.compress(LARGE)),
         flipped(bz2.compress(PLAIN), 80),
         flipped(lzma.compress(PLAIN), 60),
         flipped(lzma.compress(PLAIN), 300),
     ],
-    ids=range(15),
+    ids=range(18),
 )
 def test_a_damaged_archive_is_a_user_error_on_one_line(tmp_path: Path, data: bytes) -> None:
     error = refused(tmp_path, data)

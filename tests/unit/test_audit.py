@@ -220,9 +220,6 @@ def test_what_several_platforms_lack_is_told_once_with_their_names(tmp_path: Pat
     assert found == (f"pause:3.5: blob {of_bytes(LAYER)} is not in the saved registry [amd64, arm64]",)
 
 
-# ----------------------------------------------------------------------------------------------------------- kubeadm
-
-
 @pytest.fixture
 def dest(tmp_path: Path) -> Path:
     return build(tmp_path, amd64=Pause(tmp_path, AMD64).save("amd64"))

@@ -140,3 +140,28 @@ def test_a_walk_is_sorted_and_names_links_but_does_not_follow_them(tmp_path: Pat
     found = [path.relative_to(tmp_path).as_posix() for path in files.walk(tmp_path)]
 
     assert found == ["a/z", "a.b", "b", "dangling", "linked"]
+
+
+def test_what_a_killed_run_left_is_swept_away_and_nothing_else(tmp_path: Path) -> None:
+    kept = {"dist/image/x": "1", "dist/x.tmp": "2", "dist/.hidden": "3", "build/cache/sha256/aa": "4"}
+    left = {
+        "dist/.image.1.0.tmp/blobs/x": "",
+        "build/.state.1.2.tmp": "",
+        "build/trees/.crictl.1.3.tmp/bin/x": "",
+        "build/cache/sha256/.aa.1.4.tmp": "",
+        "build/trees/.link.1.5.tmp": "-> ../../dist",
+    }
+    plant(tmp_path, {**kept, **left})
+
+    files.sweep(tmp_path / "dist", tmp_path / "build", tmp_path / "never")
+
+    assert {name: text for name, text in texts(tmp_path).items() if not name.endswith("/")} == kept
+
+
+def test_a_sweep_finds_what_is_being_written(tmp_path: Path) -> None:
+    plant(files.beside(tmp_path / "tree"), {"x": ""})
+    plant(tmp_path, {files.beside(tmp_path / "file").name: ""})
+
+    files.sweep(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from clusterimage import manifest
 from clusterimage.digest import of_bytes
 from clusterimage.manifest import Entry
+from tests.conftest import ROOT
 from tests.unit.conftest import HEX_A, error_of, plant
 
 ENTRIES = (
@@ -103,3 +107,21 @@ def test_a_name_that_breaks_a_line_is_refused(tmp_path: Path, path: str, link: s
     assert error.problem == f"{shown}: a name or target with control characters cannot be shipped"
     assert error.hint == "rename it"
     assert not (tmp_path / "m").exists()
+
+
+ROUND_TRIP = r"""
+import sys
+from pathlib import Path
+from clusterimage import manifest
+path, entry = Path(sys.argv[1]), manifest.Entry("n\u00e4me", 0o644, 1, "a" * 64)
+manifest.write(path, [entry])
+assert manifest.read(path) == (entry,)
+"""
+
+
+def test_the_locale_does_not_matter(tmp_path: Path) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONPATH": str(ROOT)}
+
+    subprocess.run([sys.executable, "-c", ROUND_TRIP, tmp_path / "m"], env=os.environ | ascii_only, check=True)
+
+    assert manifest.read(tmp_path / "m")[0].path == "näme"

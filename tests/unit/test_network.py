@@ -31,9 +31,6 @@ def failure(network: Network, url: str, **more: Any) -> FetchError:
     return error
 
 
-# ----------------------------------------------------------------------------------------------------------- mirrors
-
-
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
@@ -95,9 +92,6 @@ def test_an_image_comes_from_its_mirror_then_its_source_then_its_host(
 )
 def test_secrets_of_a_url_are_not_shown(url: str, expected: str) -> None:
     assert redact(url) == expected
-
-
-# ---------------------------------------------------------------------------------------------------------- requests
 
 
 def test_offline_nothing_is_asked(upstream: Upstream) -> None:
@@ -198,9 +192,6 @@ def test_a_redirect_is_followed() -> None:
         assert get(here.network(), f"{here.url}/x") == b"there"
 
 
-# --------------------------------------------------------------------------------------------------------------- TLS
-
-
 def test_a_server_is_believed_by_the_certificate_of_its_mirror(certificate: Path) -> None:
     with serve({"/x": Page(b"secure")}, certificate) as pages:
         assert get(pages.network(ca=str(certificate)), f"{pages.url}/x") == b"secure"
@@ -250,9 +241,6 @@ def test_tls_is_not_given_up_on_the_way(certificate: Path) -> None:
         error = redirect_down(secure, plain.url)
 
     assert error.problem == f"{secure.url}/x: redirected to plain http at {plain.url}/x"
-
-
-# ------------------------------------------------------------------------------------------------------- environment
 
 
 def test_the_embedded_upstream_is_never_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,9 +74,6 @@ def paths(registry: Pages) -> list[str]:
     return [name.removeprefix(f"GET {BASE}/") for name, _ in registry.asked]
 
 
-# --------------------------------------------------------------------------------------------------------------- pin
-
-
 @pytest.mark.parametrize(
     ("top", "child"),
     [(media.OCI_INDEX, media.OCI_MANIFEST), (media.DOCKER_INDEX, media.DOCKER_MANIFEST)],
@@ -263,9 +260,6 @@ def test_a_media_type_may_stand_in_the_header_alone(registry: Pages, tmp_path: P
     put_json(registry, {"manifests": [entry]}, f"{media.OCI_INDEX}; charset=utf-8", "1")
 
     assert pin(registry, tmp_path).top.media_type == media.OCI_INDEX
-
-
-# -------------------------------------------------------------------------------------------------------------- pull
 
 
 def pull(registry: Pages, root: Path, image: LockedImage, arch: str = "amd64") -> list[manifest.Entry]:

@@ -13,7 +13,7 @@ from clusterimage.rendering import Rendering, Variables
 from clusterimage.template import Template
 from clusterimage.version import Version
 from tests.conftest import ROOT
-from tests.unit.conftest import plant, texts
+from tests.unit.conftest import error_of, plant, texts
 
 
 @pytest.fixture(scope="module")
@@ -111,3 +111,33 @@ def test_templates_and_texts_become_a_tree(variables: Variables, tmp_path: Path)
 
     assert texts(tmp_path / "tree") == {"rootfs/out": "v1.22.15 5000\n", "imageList": "x\n"}
     assert manifest.read(tmp_path / "tree.manifest") == manifest.scan(tmp_path / "tree", part="config")
+
+
+def test_a_user_s_own_kubeadm_file_is_laid_over_ours_and_tells_the_subnets(
+    variables: Variables, tmp_path: Path
+) -> None:
+    own = "kind: ClusterConfiguration\napiVersion: kubeadm.k8s.io/v1beta2\nnetworking: {podSubnet: 10.1.0.0/16}\n"
+    plant(tmp_path, {"kubeadm.yml": own})
+
+    names = rendering.names(variables, tmp_path / "kubeadm.yml")
+
+    assert (names["pod_subnet"], names["service_subnet"]) == ("10.1.0.0/16", "10.96.0.0/22")
+    assert "podSubnet: 10.1.0.0/16" in names["kubeadm_yml"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [("a: [", "kubeadm.yml: line 1: "), (b"\xff", "kubeadm.yml: not UTF-8 text")]
+)
+def test_a_user_s_own_kubeadm_file_that_cannot_be_read_is_named(
+    variables: Variables, tmp_path: Path, content: str | bytes, problem: str
+) -> None:
+    plant(tmp_path, {"kubeadm.yml": content})
+
+    assert problem in error_of(rendering.names, variables, tmp_path / "kubeadm.yml").problem
+
+
+def test_everything_that_is_read_is_an_input_once(variables: Variables, tmp_path: Path) -> None:
+    template = Template(tmp_path / "in.j2", "a/out"), Template(tmp_path / "in.j2", "b/out")
+
+    assert Rendering(template, variables, ()).inputs == (tmp_path / "in.j2",)
+    assert Rendering((), variables, (), tmp_path / "kubeadm.yml").inputs == (tmp_path / "kubeadm.yml",)

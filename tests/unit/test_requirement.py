@@ -163,6 +163,20 @@ def test_a_row_of_images_that_lacks_one_is_named(small: Path) -> None:
     assert "kubeadm_images.1.22.15.pause: is missing" in error_of(require, small).problem
 
 
+def test_a_row_of_images_that_is_malformed_is_named(small: Path) -> None:
+    (small / "data" / "kubeadm-images.toml").write_text(KUBEADM_IMAGES.replace('"1.22.15" = {', '"1.22.15" = '))
+
+    error = error_of(require, small)
+
+    assert error.problem.startswith(f"{small}/data/kubeadm-images.toml: kubeadm_images: not valid TOML: ")
+
+
+def test_a_missing_table_of_images_is_named(small: Path) -> None:
+    (small / "data" / "kubeadm-images.toml").unlink()
+
+    assert error_of(require, small).problem == f"{small}/data/kubeadm-images.toml: no such file"
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [("/{arch}/docker-", "/{arhc}/docker-"), ('"{url}.sha256"', '"{urll}.sha256"'), ("gperf-{version}.", "gperf-{}.")],

@@ -137,10 +137,11 @@ def test_a_download_that_its_witness_does_not_know_is_refused(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("status", [404, 503])
-def test_a_file_that_is_not_there_is_an_error(pages: Pages, tmp_path: Path, status: int) -> None:
+def test_a_file_that_is_not_there_is_not_downloaded_to_know_its_size(pages: Pages, tmp_path: Path, status: int) -> None:
     pages.pages[FILE] = Page(b"", status)
 
     assert f"{FILE}: {status} " in refused(pages, tmp_path, request()).problem
+    assert f"GET {FILE}" not in [name for name, _ in pages.asked]
 
 
 def test_a_url_with_404_in_it_is_not_missing(tmp_path: Path) -> None:
@@ -161,9 +162,6 @@ def test_a_checksum_list_is_read_to_a_limit(pages: Pages, tmp_path: Path) -> Non
     pages.pages[SUMS] = Page(b"#" * (1 << 20) + DIGEST.hex.encode())
 
     assert "no sha256 of kubectl in it" in refused(pages, tmp_path, request()).problem
-
-
-# --------------------------------------------------------------------------------------------------- checksum files
 
 
 @pytest.mark.parametrize(
@@ -211,9 +209,6 @@ def test_a_checksum_of_something_else_is_none(text: str) -> None:
 
     assert error.problem == "https://w/SHA256SUMS: no sha256 of kubectl in it"
     assert error.hint == "see versions.toml: `checksum` of that component"
-
-
-# ------------------------------------------------------------------------------------------------------------ fetch
 
 
 def test_a_pinned_file_comes_verified_with_the_mode_of_its_place(pages: Pages, tmp_path: Path) -> None:

@@ -286,9 +286,6 @@ def test_content_that_nobody_vouches_for_never_begins_with_an_older_one_s(downlo
     assert not left.exists()
 
 
-# ------------------------------------------------------------------------------------------------------------- retry
-
-
 def failing(*outcomes: Exception | bool) -> Callable[[], bool]:
     left = iter(outcomes)
 
