@@ -273,3 +273,16 @@ def test_every_damaged_file_is_named(tmp_path: Path) -> None:
     assert result.code != 0
     for path in blobs:
         assert f"blobs/sha256/{path.name}: expected {path.name}, got " in result.out
+
+
+def test_a_script_is_read_whole_wherever_it_lies(images: Images) -> None:
+    for root, _ in images.values():
+        for path, file in root.files.items():
+            if path.endswith(".sh"):
+                assert len(file.text.encode()) == file.size, path
+
+
+def test_what_an_upstream_s_script_names_is_not_asked_of_the_image(images: Images) -> None:
+    text = '#!/bin/sh\nexec "$(dirname "$0")/../etc/of-theirs.conf"\n'
+
+    assert broken(images, "v1.22.15-docker", put("bin/containerd-rootless.sh", text)) == []
