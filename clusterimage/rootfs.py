@@ -119,7 +119,7 @@ def _take(rootfs: Rootfs, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None
         _take_saved(rootfs.registry, name.removeprefix(f"{REGISTRY}/"), stream)
     else:
         head = b"" if name.endswith(_ARCHIVES) else stream.read(_MAGIC)
-        if head.startswith(b"#!") or name.startswith(_TEXTS):
+        if head.startswith(b"#!") or (head and name.startswith(_TEXTS)):
             head += stream.read(_LONGEST_TEXT)
         machine = _machine(head)
         rootfs.files[name] = File(member.mode, member.size, "" if machine else head.decode(errors="replace"), machine)
