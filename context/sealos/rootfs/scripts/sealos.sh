@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Knows what sealos tells scripts in words of its own, in those of node.sh. Sourced, never run. sealos exports the ENV of
-# the image and what a Clusterfile says instead; its registry speaks http and asks for a password.
+# Knows what sealos tells scripts in words of its own, in those of node.sh. Sourced, never run.
+# sealos exports the ENV of the image, or what a Clusterfile says instead; its registry speaks http and has a password.
 
 RegistryDomain=${1:-${registryDomain:-}} RegistryPort=${2:-${registryPort:-}}
 export RegistryDomain RegistryPort InsecureRegistry=true
