@@ -5,11 +5,15 @@ from __future__ import annotations
 import lzma
 import tarfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from clusterimage import files, manifest
 from clusterimage.errors import ClusterImageError
 from clusterimage.table import nearest
+
+_WITHOUT = "make the archive without it"
 
 
 def extract(archive: Path, install: tuple[tuple[str, str], ...], mode: int, part: str, dest: Path) -> None:
@@ -30,28 +34,31 @@ def extract(archive: Path, install: tuple[tuple[str, str], ...], mode: int, part
     manifest.write(listing, entries)
 
 
-def _take(archive: Path, wanted: dict[str, str], mode: int, tree: Path) -> dict[str, str]:
-    found = {}
+@contextmanager
+def _reading(archive: Path, hint: str) -> Iterator[None]:
+    """Name the archive when it is damaged, whatever its compression."""
     try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                name = _clean(member.name)
-                if name not in wanted or not member.isreg():
-                    continue
-                stream = tar.extractfile(member)
-                if stream is not None:
-                    with stream, files.atomic(rooted(tree, wanted[name]), mode=mode) as target:
-                        while chunk := stream.read(1 << 20):
-                            target.write(chunk)
-                    found[name] = wanted[name]
-            _finish(tar)
+        yield
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         reason = str(error).partition("\n")[0].rstrip(":")
-        raise ClusterImageError(
-            f"{archive}: not a readable archive: {reason}", hint="see `url` of that component"
-        ) from error
+        raise ClusterImageError(f"{archive}: not a readable archive: {reason}", hint=hint) from error
+
+
+def _take(archive: Path, wanted: dict[str, str], mode: int, tree: Path) -> dict[str, str]:
+    found = {}
+    with _reading(archive, "see `url` of that component"), tarfile.open(archive) as tar:
+        for member in tar:
+            name = _clean(member.name)
+            stream = tar.extractfile(member) if name in wanted and member.isreg() else None
+            if stream is None:
+                continue
+            with stream, files.atomic(rooted(tree, wanted[name]), mode=mode) as target:
+                while chunk := stream.read(1 << 20):
+                    target.write(chunk)
+            found[name] = wanted[name]
+        _finish(tar)
     return found
 
 
@@ -76,13 +83,10 @@ def unpack(archive: Path, part: str, dest: Path) -> None:
     listing = dest.with_name(dest.name + manifest.SUFFIX)
     files.remove(listing)
     with files.atomic_tree(dest) as tree:
-        try:
-            with tarfile.open(archive) as tar:
-                for member in tar:
-                    _put(archive, tar, member, tree)
-                _finish(tar)
-        except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-            raise ClusterImageError(f"{archive}: not a readable archive: {error}", hint="make it again") from error
+        with _reading(archive, "make it again"), tarfile.open(archive) as tar:
+            for member in tar:
+                _put(archive, tar, member, tree)
+            _finish(tar)
         entries = manifest.scan(tree, part=part)
     manifest.write(listing, entries)
 
@@ -92,8 +96,8 @@ def _put(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, tree: Pat
     if name == ".":
         return
     target = rooted(tree, name)
-    if any(parent.is_symlink() for parent in target.parents if parent != tree and tree in parent.parents):
-        raise ClusterImageError(f"{archive}: '{name}' lies below a link", hint="make the archive without it")
+    if problem := _conflict(target, tree, member):
+        raise ClusterImageError(f"{archive}: '{name}' {problem}", hint=_WITHOUT)
     if member.isdir():
         target.mkdir(parents=True, exist_ok=True)
         return
@@ -102,12 +106,27 @@ def _put(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, tree: Pat
     if member.issym():
         target.symlink_to(member.linkname)
         return
-    stream = tar.extractfile(member) if member.isreg() or member.islnk() else None
+    try:
+        stream = tar.extractfile(member) if member.isreg() or member.islnk() else None
+    except KeyError as error:
+        raise ClusterImageError(f"{archive}: '{name}' links to what is not in it", hint=_WITHOUT) from error
     if stream is None:
-        raise ClusterImageError(f"{archive}: '{name}' is a device or the like", hint="make the archive without it")
+        raise ClusterImageError(f"{archive}: '{name}' is a device or the like", hint=_WITHOUT)
     with stream, files.atomic(target, mode=0o755 if member.mode & 0o111 else 0o644) as output:
         while chunk := stream.read(1 << 20):
             output.write(chunk)
+
+
+def _conflict(target: Path, tree: Path, member: tarfile.TarInfo) -> str:
+    """Say why nothing can be put at `target`: through a link something would be written outside of `tree`."""
+    for parent in target.parents:
+        if parent == tree:
+            break
+        if parent.is_symlink() or parent.is_file():
+            return f"lies below a {'link' if parent.is_symlink() else 'file'}"
+    is_directory = target.is_dir() and not target.is_symlink()
+    is_other = target.is_symlink() or target.is_file()
+    return "is a file and a directory" if (is_other if member.isdir() else is_directory) else ""
 
 
 def _finish(tar: tarfile.TarFile) -> None:

@@ -68,7 +68,8 @@ class FindingsError(ClusterImageError):
         self.findings = findings
 
     def __str__(self) -> str:
-        return "\n".join((self.problem, *(f"  {line}" for line in self.findings), f"  hint: {self.hint}"))
+        hint = (f"  hint: {self.hint}",) if self.hint else ()
+        return "\n".join((self.problem, *(f"  {line}" for line in self.findings), *hint))
 
 
 def from_os_error(error: OSError) -> ClusterImageError | None:

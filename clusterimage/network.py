@@ -258,7 +258,7 @@ def _reason_given(response: requests.Response) -> str:
     """Return what a registry says is wrong with what it was sent, or ""."""
     try:
         error = response.json()["errors"][0]
-        return f" ({error['code']}: {error.get('message', '')})"
+        return " ".join(f" ({error['code']}: {error.get('message', '')})".splitlines())
     except (ValueError, KeyError, IndexError, TypeError):
         return ""
 

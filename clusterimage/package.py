@@ -162,7 +162,7 @@ def _remember(record: Path, path: Path, written: Written) -> None:
 def _remembered(record: Path, path: Path) -> Written | None:
     """Return what was noted of the layer at `path`, or None where it is missing or no longer what it was."""
     try:
-        values = json.loads(record.read_text())
+        values = json.loads(record.read_text("utf-8"))
         written = Written(Digest(values["diff_id"]), Digest(values["digest"]), values["size"])
         intact = values["seal"] == _seal(path) or digest.of_file(path) == written.digest
     except (OSError, ValueError, KeyError):

@@ -87,7 +87,7 @@ def _blob(dest: Path, digest: str) -> Path:
 
 
 def _document(dest: Path, digest: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(_blob(dest, digest).read_text())
+    document: dict[str, Any] = json.loads(_blob(dest, digest).read_text("utf-8"))
     return document
 
 

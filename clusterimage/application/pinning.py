@@ -166,13 +166,13 @@ def _found(order: Order, contents: dict[str, Contents]) -> dict[str, _Found]:
 
 def _held(places: dict[str, Path], base: Contents | None) -> _Held:
     held = _Held(dict(base.tags), set(base.revisions), base.images) if base else _Held({}, set(), ())
-    copied = {place: path.read_text() for place, path in places.items() if bases.is_link(place)}
+    copied = {place: path.read_text("utf-8") for place, path in places.items() if bases.is_link(place)}
     bases.note_registry(copied, held.tags, held.revisions)
     return held
 
 
 def _evaluated(order: Order, arch: str, inherited: kubefile.Inherited | None) -> Content:
-    text = order.kubefile.read_text()
+    text = order.kubefile.read_text("utf-8")
     context = manifest.read(order.context.with_name(order.context.name + manifest.SUFFIX))
     instructions = kubefile.parse(text, order.kubefile.as_posix())
     return kubefile.evaluate(instructions, context, arch, inherited, dict(order.arguments))

@@ -201,3 +201,71 @@ def test_a_place_that_leaves_the_tree_is_refused(tmp_path: Path, place: str) -> 
 )
 def test_a_place_inside_is_below_the_root(tmp_path: Path, place: str, expected: str) -> None:
     assert archive.rooted(tmp_path, place) == tmp_path / expected
+
+
+def unpack(root: Path, data: bytes) -> dict[str, str]:
+    (root / "a.tar").write_bytes(data)
+    archive.unpack(root / "a.tar", "overlay", root / "tree")
+    return texts(root / "tree")
+
+
+def test_all_of_an_archive_can_be_unpacked(tmp_path: Path) -> None:
+    run = member("./bin/run")
+    run.mode = 0o700
+    link = member("bin/link", tarfile.SYMTYPE, "/outside/run")
+    hard = member("hard", tarfile.LNKTYPE, "etc/file")
+
+    found = unpack(
+        tmp_path,
+        gzip.compress(
+            tar_of((member(".", tarfile.DIRTYPE), b""), (run, b"x"), (link, b""), ("etc/file", b"text"), (hard, b""))
+        ),
+    )
+
+    assert found == {"bin/run": "x", "bin/link": "-> /outside/run", "etc/file": "text", "hard": "text"}
+    assert manifest.read(tmp_path / "tree.manifest") == manifest.scan(tmp_path / "tree", part="overlay")
+    assert [(tmp_path / "tree" / name).stat().st_mode & 0o777 for name in ("bin/run", "etc/file")] == [0o755, 0o644]
+
+
+def test_an_empty_directory_is_unpacked_and_the_last_of_a_name_counts(tmp_path: Path) -> None:
+    link = member("a", tarfile.SYMTYPE, "/etc/passwd")
+
+    assert unpack(tmp_path, tar_of((member("empty/", tarfile.DIRTYPE), b""), (link, b""), ("a", b"file"))) == {
+        "empty/": "",
+        "a": "file",
+    }
+
+
+@pytest.mark.parametrize(
+    ("hostile", "problem"),
+    [
+        ([(member("../x"), b"")], "'../x': leaves the tree that it is written to"),
+        ([(member("/x"), b"")], "'/x': leaves the tree that it is written to"),
+        ([(member("a", tarfile.SYMTYPE, "/tmp"), b""), ("a/x", b"")], "{}/a.tar: 'a/x' lies below a link"),
+        ([(member("a", tarfile.SYMTYPE, ".."), b""), ("a/b/x", b"")], "{}/a.tar: 'a/b/x' lies below a link"),
+        ([(member("null", tarfile.CHRTYPE), b"")], "{}/a.tar: 'null' is a device or the like"),
+        ([(member("fifo", tarfile.FIFOTYPE), b"")], "{}/a.tar: 'fifo' is a device or the like"),
+        ([(member("hard", tarfile.LNKTYPE, "/etc/passwd"), b"")], "{}/a.tar: 'hard' links to what is not in it"),
+        ([("a", b""), ("a/x", b"")], "{}/a.tar: 'a/x' lies below a file"),
+        ([("a", b""), (member("a", tarfile.DIRTYPE), b"")], "{}/a.tar: 'a' is a file and a directory"),
+    ],
+)
+def test_a_hostile_archive_is_not_unpacked(
+    tmp_path: Path, hostile: list[tuple[tarfile.TarInfo | str, bytes]], problem: str
+) -> None:
+    error = error_of(unpack, tmp_path, tar_of(*hostile))
+
+    assert error.problem == problem.format(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", PLAIN[:300], flipped(GZIPPED, len(GZIPPED) - 6), zeroed(gzip.compress(LARGE)), zeroed(bz2.compress(LARGE))],
+    ids=range(5),
+)
+def test_a_damaged_archive_is_not_unpacked(tmp_path: Path, data: bytes) -> None:
+    error = error_of(unpack, tmp_path, data)
+
+    assert error.problem.startswith(f"{tmp_path}/a.tar: not a readable archive: ")
+    assert error.hint == "make it again"

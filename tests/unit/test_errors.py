@@ -12,6 +12,7 @@ from clusterimage.errors import (
     ConfigError,
     DigestMismatch,
     FetchError,
+    FindingsError,
     from_os_error,
 )
 
@@ -42,6 +43,17 @@ def test_a_collision_names_both_owners() -> None:
 
     assert error.problem == "bin/x: both kubectl and overlay o bring it, with different content"
     assert error.hint == "drop one of them"
+
+
+@pytest.mark.parametrize(
+    ("findings", "hint", "text"),
+    [
+        (("a is b",), "mend it", "dist/x: 1 finding\n  a is b\n  hint: mend it"),
+        (("a is b", "c is d"), "", "dist/x: 2 findings\n  a is b\n  c is d"),
+    ],
+)
+def test_findings_are_counted_and_all_named(findings: tuple[str, ...], hint: str, text: str) -> None:
+    assert str(FindingsError("dist/x", findings, hint=hint)) == text
 
 
 @pytest.mark.parametrize("kind", [ConfigError, FetchError, CollisionError, DigestMismatch])

@@ -33,6 +33,8 @@ VERSION = Version(1, 22, 15)
         (UPSTREAM.log("package:v1.22.15-docker"), "_build/log/package/v1.22.15-docker.log"),
         (UPSTREAM.log("pull-images:k8s.gcr.io/pause:3.5"), "_build/log/pull-images/k8s.gcr.io/pause:3.5.log"),
         (UPSTREAM.log("lock"), "_build/log/lock.log"),
+        (UPSTREAM.application_lock("shop"), "locks/apps/shop.toml"),
+        (UPSTREAM.record("shop"), "_build/discovered/shop.toml"),
         (UPSTREAM.package("v1.22.15-docker"), "dist/v1.22.15-docker"),
     ],
 )
@@ -58,4 +60,5 @@ def test_a_mirror_of_other_bytes_has_a_world_of_its_own(mirror: Mirror, build: s
     layout = Layout(ROOT, mirror)
 
     assert [layout.build, layout.dist, layout.lock(VERSION)] == [ROOT / build, ROOT / dist, ROOT / lock]
+    assert layout.application_lock("shop") == (ROOT / lock).parent / "apps" / "shop.toml"
     assert layout.context == ROOT / "context"

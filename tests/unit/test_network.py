@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clusterimage.errors import ClusterImageError, FetchError
-from clusterimage.network import Network, chunks, redact
+from clusterimage.network import Call, Network, chunks, redact
 from clusterimage.spec import EMBEDDED, Mirror
 from clusterimage.upstream import Faults, Upstream
 from tests.unit.conftest import KUBECTL, Page, Pages, error_of, reach, serve
@@ -157,6 +157,29 @@ def test_a_refusal_says_whether_and_when_to_try_again(
 
     assert error.problem.startswith(f"{pages.url}/x: {status} ")
     assert (error.hint, error.retryable, error.wait, error.status) == (hint, retryable, wait, status)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"errors": [{"code": "DENIED", "message": "not yours"}]}', " (DENIED: not yours)"),
+        (b'{"errors": [{"code": "DENIED"}]}', " (DENIED: )"),
+        (b'{"errors": [{"code": "DENIED", "message": "two\\nlines"}]}', " (DENIED: two lines)"),
+        (b'{"errors": []}', ""),
+        (b'{"errors": ["x"]}', ""),
+        (b"[]", ""),
+        (b"<html>", ""),
+    ],
+)
+def test_a_registry_s_own_reason_against_a_change_is_told(body: bytes, said: str) -> None:
+    def ask(network: Network, url: str) -> None:
+        with network.send(url, Call("PUT")):
+            pass
+
+    with serve({"/v2/x": Page(body, 403)}) as pages:
+        error = error_of(ask, pages.network(), f"{pages.url}/v2/x")
+
+    assert error.problem == f"{pages.url}/v2/x: 403 Forbidden{said}"
 
 
 def test_a_server_that_does_not_listen_may_come_back() -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from clusterimage.digest import of_file
 from clusterimage.oci import image, layer
-from clusterimage.oci.image import BuiltLayer, Image
+from clusterimage.oci.image import BaseImage, BuiltLayer, Image
 from clusterimage.oci.layer import Layer, Member
 from clusterimage.oci.reference import Reference
+from tests.unit.conftest import error_of
 from tests.unit.oracle import judge
 
 NAME = Reference.parse("docker.io/sealerio/kubernetes:v1.22.15")
@@ -97,3 +98,51 @@ def test_the_same_image_gives_the_same_bytes(images: tuple[Image, ...], tmp_path
 
 def test_json_has_one_spelling() -> None:
     assert image.canonical({"b": [1, {"ü": None}], "a": "x"}) == '{"a":"x","b":[1,{"ü":null}]}'.encode()
+
+
+def base_of(root: Path) -> BaseImage:
+    judged = judge(root)["amd64"]
+    return BaseImage(judged.config, judged.manifest, root / "blobs" / "sha256")
+
+
+@pytest.fixture
+def derived(images: tuple[Image, ...], tmp_path: Path) -> Image:
+    """An image of one layer over the two of amd64."""
+    image.write(images[:1], NAME, tmp_path / "base")
+    own = built(tmp_path / "layers", "more", "overlay")
+    return Image("amd64", (own,), (("x", "y"),), (), 0, ("A=b",), "Jane", base_of(tmp_path / "base"))
+
+
+def test_an_image_lies_over_the_layers_of_its_base(derived: Image, tmp_path: Path) -> None:
+    image.write((derived,), NAME, tmp_path / "dest")
+
+    found, base = judge(tmp_path / "dest")["amd64"], judge(tmp_path / "base")["amd64"]
+    assert [layer.name for layer in found.layers[:2]] == [layer.name for layer in base.layers]
+    assert found.config["history"][:2] == base.config["history"]
+    assert found.layers[0].samefile(base.layers[0])
+    assert (found.config["config"], found.config["author"]) == ({"Labels": {"x": "y"}, "Env": ["A=b"]}, "Jane")
+
+
+@pytest.mark.parametrize("data", [None, b"damaged"])
+def test_a_base_whose_layer_is_damaged_or_gone_is_refused(derived: Image, tmp_path: Path, data: bytes | None) -> None:
+    assert derived.base is not None
+    layer_of_base = derived.base.blobs / derived.base.manifest["layers"][0]["digest"].removeprefix("sha256:")
+    layer_of_base.unlink()
+    if data is not None:
+        layer_of_base.write_bytes(data)
+
+    error = error_of(image.write, (derived,), NAME, tmp_path / "dest")
+
+    assert error.problem == f"{layer_of_base}: is not sha256:{layer_of_base.name}"
+    assert error.hint == "build or pull the base image again"
+
+
+def test_a_layer_of_docker_s_type_gets_its_oci_name(derived: Image, tmp_path: Path) -> None:
+    assert derived.base is not None
+    docker = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+    layers = [{**each, "mediaType": docker} for each in derived.base.manifest["layers"]]
+    base = replace(derived.base, manifest={**derived.base.manifest, "layers": layers})
+
+    image.write((replace(derived, base=base),), NAME, tmp_path / "dest")
+
+    assert len(judge(tmp_path / "dest")["amd64"].layers) == 3

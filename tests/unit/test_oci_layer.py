@@ -186,6 +186,15 @@ def test_no_gzip_member_is_larger_than_a_piece(tmp_path: Path) -> None:
     assert len(places) == 6
 
 
+def test_the_plain_tar_is_what_is_compressed(tmp_path: Path) -> None:
+    members = text("a/b"), file(tmp_path, "c", COMPRESSED)
+    write(tmp_path, *members)
+
+    plain = b"".join(layer.tar(Layer(members)))
+
+    assert plain == gzip.decompress((tmp_path / "layer.tar.gz").read_bytes())
+
+
 def test_an_empty_layer_is_a_tar(tmp_path: Path) -> None:
     write(tmp_path)
 

@@ -149,6 +149,12 @@ def test_an_unknown_runtime_is_refused_with_the_nearest(small_spec: Spec) -> Non
     assert (error.problem, error.hint) == ("cri=containrd: unknown container runtime", "did you mean containerd?")
 
 
+def test_a_flavor_without_a_row_is_refused(small_spec: Spec) -> None:
+    error = error_of(small_spec.flavor, "other")
+
+    assert (error.problem, error.hint) == ("versions.toml: flavor.other: is missing", "add the row")
+
+
 def test_an_unknown_mirror_is_refused_and_the_built_in_one_is_known(small_spec: Spec) -> None:
     error = error_of(small_spec.mirror, "zzz")
 

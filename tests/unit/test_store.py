@@ -267,6 +267,17 @@ def test_data_is_kept_under_its_digest_once(tmp_path: Path) -> None:
     assert not store.has(of_bytes(b"other"))
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_pieces_are_kept_under_the_digest_of_their_whole(tmp_path: Path, times: int) -> None:
+    store = Store(tmp_path)
+
+    kept = [store.keep(iter((b"da", b"", b"ta"))) for _ in range(times)]
+
+    assert set(kept) == {(of_bytes(b"data"), 4)}
+    assert store.path(of_bytes(b"data")).read_bytes() == b"data"
+    assert [path.name for path in (tmp_path / "partial").iterdir()] == []
+
+
 def test_content_that_nobody_vouches_for_is_kept_under_what_it_is(download: Download) -> None:
     digest, size = download.store.adopt(download.opener, download.url, 1, download.moved.append)
 

@@ -77,6 +77,13 @@ def test_directories_that_shall_be_empty_are_made(tmp_path: Path) -> None:
     }
 
 
+def test_empty_directories_of_a_branch_are_kept(tmp_path: Path, source: Path) -> None:
+    laid = branch(tmp_path / "branch", {"opt/empty/": "", "x": ""}, "rootfs")
+
+    assert merge(tmp_path / "dest", laid) == {"rootfs/opt/empty/": "", "rootfs/x": ""}
+    assert [entry.path for entry in manifest.read(tmp_path / "dest.manifest")] == ["rootfs/opt/empty", "rootfs/x"]
+
+
 def test_two_owners_with_different_content_are_both_named(tmp_path: Path, source: Path) -> None:
     pieces = piece(source / "a", "etc/x", "docker"), piece(source / "b", "etc/x", "overlay")
 
