@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
 
 from clusterimage import scripts
 from clusterimage.contract import FACTS, FOLDER, PROGRAM, RULES, SCRIPT, Expected, Fact, Rule, saved_name
@@ -15,7 +17,7 @@ from clusterimage.digest import Digest
 from clusterimage.oci import remote
 from clusterimage.oci.media import INDEXES
 from clusterimage.oci.reference import Reference
-from clusterimage.rootfs import Rootfs
+from clusterimage.rootfs import LONGEST_TEXT, Rootfs
 
 
 def check(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
@@ -31,6 +33,7 @@ def check(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
     yield from _annotation(rootfs, expected) if expected.flavor == "sealer" else _commands(rootfs, expected)
     yield from _pause(rootfs, expected)
     yield from _kubeadm(rootfs, expected)
+    yield from _configurations(rootfs)
     yield from _images(rootfs, expected)
     yield from check_registry(rootfs, single_platform=expected.single_platform)
 
@@ -150,6 +153,25 @@ def _kubeadm(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
         version = kinds.get("ClusterConfiguration", {}).get("kubernetesVersion")
         if version != str(expected.kubernetes):
             yield f"{path}: kubernetesVersion is {version}, the image holds {expected.kubernetes}"
+
+
+def _configurations(rootfs: Rootfs) -> Iterator[str]:
+    """A comma too many would be told by a daemon that does not start, on a site that nobody can reach."""
+    import yaml
+
+    readers: dict[str, Callable[[str], object]] = {
+        ".json": json.loads,
+        ".toml": tomllib.loads,
+        ".yml": lambda text: list(yaml.safe_load_all(text)),
+        ".yaml": lambda text: list(yaml.safe_load_all(text)),
+    }
+    for path in sorted(path for path in rootfs.files if path.startswith("etc/") and path != "etc/kubeadm.yml"):
+        read = readers.get(PurePosixPath(path).suffix)
+        try:
+            if read is not None and 0 < rootfs.files[path].size <= LONGEST_TEXT:
+                read(rootfs.text(path))
+        except (ValueError, yaml.YAMLError) as error:
+            yield f"{path}: its program cannot read it: {' '.join(str(error).split())}"
 
 
 def _images(rootfs: Rootfs, expected: Expected) -> Iterator[str]:

@@ -21,7 +21,7 @@ from clusterimage.digest import Digest, Hasher
 
 REGISTRY = "registry/docker/registry/v2"
 _TEXTS = ("etc/", "scripts/", "lib/", "application/", "manifests/", "images/shim/", "statics/", "Metadata")
-_LONGEST_TEXT = 1 << 18
+LONGEST_TEXT = 1 << 18  # bytes; of a longer one only the beginning is kept
 _MAGIC = 20  # bytes of a file that tell a program and its machine from the rest
 _ARCHIVES = (".tar.gz", ".tgz")
 _MACHINES = {62: "amd64", 183: "arm64"}  # e_machine, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
@@ -120,7 +120,7 @@ def _take(rootfs: Rootfs, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None
     else:
         head = b"" if name.endswith(_ARCHIVES) else stream.read(_MAGIC)
         if head.startswith(b"#!") or (head and name.startswith(_TEXTS)):
-            head += stream.read(_LONGEST_TEXT)
+            head += stream.read(LONGEST_TEXT)
         machine = _machine(head)
         rootfs.files[name] = File(member.mode, member.size, "" if machine else head.decode(errors="replace"), machine)
         if machine:

@@ -152,6 +152,9 @@ CASES = [
         ["etc/kubeadm.yml.tmpl: kubernetesVersion is v1.24.16"],
     ),
     (SEALER, put("etc/kubeadm.yml", "{", 0o644), ["etc/kubeadm.yml: kubeadm cannot read it: "]),
+    (SEALER, put("etc/daemon.json", '{"a": 1,}', 0o644), ["etc/daemon.json: its program cannot read it: "]),
+    (SEALER, put("etc/own.toml", "a = ", 0o644), ["etc/own.toml: its program cannot read it: "]),
+    (SEALER, put("etc/own.yaml", "a: [", 0o644), ["etc/own.yaml: its program cannot read it: "]),
     (SEALER, put("manifests/imageList", "a/b:c\n"), ["manifests/imageList: a/b:c is not one of the images"]),
     (
         SEALER,
