@@ -5,7 +5,7 @@ PYTHON ?= python3
 VARIABLES = k8s cri platform cni flavor name kubefile context args ignore overlay mirror offline locked debug
 CHOSEN = $(foreach name,$(VARIABLES),$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: help demo build test test-slow clean
+.PHONY: help demo build test test-slow cluster clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -17,10 +17,13 @@ build: .venv/ready ## make build k8s=v1.22.15 [cri=… platform=… cni=… name
 	.venv/bin/doit build $(CHOSEN)
 
 test: .venv/tests ## run the tests, the linters among them
-	.venv/bin/python -m pytest -m "not slow"
+	.venv/bin/python -m pytest -m "not slow and not cluster"
 
 test-slow: .venv/tests ## run the tests on real binaries, built once from Debian's sources
 	.venv/bin/python -m pytest -m slow
+
+cluster: .venv/tests ## boot nodes from real images, as sealer and sealos do: root, systemd-nspawn, no network
+	.venv/bin/python -m pytest -m cluster -q --capture=no --tb=line
 
 clean: ## remove what was built, and the .venv
 	rm -rf _build dist .venv

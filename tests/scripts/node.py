@@ -18,6 +18,7 @@ RUNTIMES = (
     *(f"usr/bin/{name}" for name in ("containerd", "containerd-shim-runc-v2", "ctr", "docker", "docker-init")),
     *("usr/sbin/dockerd", "usr/sbin/docker-proxy", "usr/sbin/runc", "etc/docker", "etc/containerd"),
     *("usr/bin/containerd-shim", "usr/bin/containerd-shim-runc-v1", "var/lib/docker", "var/lib/containerd"),
+    *("etc/cni", "opt/cni", "var/lib/cni"),
     *(f"etc/systemd/system/multi-user.target.wants/{name}.service" for name in ("docker", "containerd")),
     *(f"lib/systemd/system/{name}" for name in ("docker.service", "docker.socket", "containerd.service")),
     *("etc/systemd/system/sockets.target.wants/docker.socket", "usr/bin/runc"),

@@ -43,7 +43,7 @@ repair_kubeadm_config() {
 }
 
 begin kube
-claim /etc/kubernetes /var/lib/kubelet /var/lib/etcd /var/lib/calico /run/calico \
+claim /etc/kubernetes /var/lib/kubelet /var/lib/dockershim /var/lib/etcd /var/lib/calico /run/calico \
     /var/log/pods /var/log/containers /var/log/kubernetes /var/log/calico /usr/libexec/kubernetes
 install_programs
 [ -e /etc/sysctl.d/99-clusterimage.conf ] || prepare_kernel

@@ -69,9 +69,9 @@ unpack() {
     rm -rf "$work"
 }
 
-# install_cni: the plugins, and the two folders that CNI providers write to.
+# install_cni: the plugins, and the folders that CNI providers and the plugins themselves write to.
 install_cni() {
-    claim /opt/cni /etc/cni
+    claim /opt/cni /etc/cni /var/lib/cni
     unpack "$ROOTFS/cri/cni-plugins.tar.gz" /opt/cni/bin
 }
 

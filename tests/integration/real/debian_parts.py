@@ -5,6 +5,7 @@ The tree that it writes, from packages that https://packages.debian.org/bookworm
 <out>/<arch>/bin/      containerd* ctr docker* runc conntrack etcd registry busybox
 <out>/<arch>/cni/      bridge loopback portmap ...
 <out>/<arch>/libc/     libc.so.6 and the program loader, in the places that programs look for them
+<out>/<arch>/iptables/ iptables, its libraries and modules, at their own paths: kube-proxy calls it
 <out>/source/          libseccomp-2.5.4.tar.gz gperf-3.1.tar.gz
 """
 
@@ -29,7 +30,11 @@ _PACKAGES = {
     "docker-registry": "2.8.2",
     "docker.io": DOCKER,
     "etcd-server": "3.4.23",
+    "iptables": "1.8.9",
     "libc6": "",
+    "libmnl0": "",
+    "libnftnl11": "",
+    "libxtables12": "",
     "runc": RUNC,
     "tini": "",
 }
@@ -60,6 +65,9 @@ LIBC = {
         "lib/aarch64-linux-gnu/ld-linux-aarch64.so.1": "lib/ld-linux-aarch64.so.1",
     },
 }
+# All that iptables on nftables consists of; it looks for its modules and libraries in the folder of the architecture.
+_IPTABLES = ("usr/sbin/xtables-nft-multi", "usr/lib/*/libmnl.so.0", "usr/lib/*/libnftnl.so.11",
+             "usr/lib/*/libxtables.so.12", "usr/lib/*/xtables/*.so")  # fmt: skip
 # These go into images beside nothing but libc, so they must need nothing else.
 _IN_IMAGES = ("busybox", "etcd", "registry")
 
@@ -78,6 +86,8 @@ def collect_debian_parts(work: Path, out: Path) -> dict[str, str]:
             _place(plugin, out / arch / "cni" / plugin.name)
         for path, place in LIBC[arch].items():
             _place(tree / path, out / arch / "libc" / place)
+        for path in sorted(path for pattern in _IPTABLES for path in tree.glob(pattern)):
+            _place(path, out / arch / "iptables" / path.relative_to(tree))
         for name in _IN_IMAGES:
             _require_only_libc(out / arch / "bin" / name)
         shutil.rmtree(tree)

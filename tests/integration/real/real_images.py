@@ -61,6 +61,7 @@ REGISTRY = "docker.io/library/registry:2.8.3"
 STANDINS = (
     "k8s.gcr.io/coredns:1.7.0",
     "docker.io/sealerio/lvscare:v1.1.3-beta.8",
+    "ghcr.io/labring/lvscare:v4.3.7",
     f"quay.io/tigera/operator:{TIGERA_OPERATOR}",
     *(
         f"docker.io/calico/{name}:{CALICO}"
@@ -139,8 +140,22 @@ def _kubernetes(programs: Programs) -> list[Recipe]:
     for name in KUBERNETES:
         program = name.rpartition("/")[2].partition(":")[0]
         members = {arch: (Member(f"usr/local/bin/{program}", programs.kubernetes / arch / program),) for arch in ARCHES}
+        if program == "kube-proxy":
+            members = {arch: (*members[arch], *_iptables(programs, arch)) for arch in ARCHES}
         recipes.append(Recipe(name, {"Entrypoint": [f"/usr/local/bin/{program}"], "Env": [_PATH]}, members))
     return recipes
+
+
+def _iptables(programs: Programs, arch: str) -> tuple[Member, ...]:
+    """Return iptables with all that it loads, under the names that kube-proxy calls it by."""
+    tree = programs.debian / arch
+    files = [path for path in sorted((tree / "iptables").rglob("*")) if path.is_file()]
+    names = [f"usr/sbin/ip{six}tables{end}" for six in ("", "6") for end in ("", "-save", "-restore")]
+    return (
+        *(Member(place, tree / "libc" / place) for place in LIBC[arch].values()),
+        *(Member(str(path.relative_to(tree / "iptables")), path) for path in files),
+        *(Member(name, link="xtables-nft-multi") for name in names),
+    )
 
 
 def _debian(programs: Programs) -> tuple[Recipe, ...]:

@@ -75,10 +75,10 @@ def _registry(cache: Path, work: Path, out: Path) -> dict[str, str]:
 # Slowest first, as a part made anew makes the later ones anew.
 PARTS = (
     Part("kubernetes", _KUBERNETES_RECIPE, _kubernetes),
-    Part("debian", 1, _debian),
-    Part("standins", 1, _standins),
-    Part("files", 2, _files),
-    Part("registry", 1, _registry),
+    Part("debian", 2, _debian),
+    Part("standins", 2, _standins),
+    Part("files", 3, _files),
+    Part("registry", 2, _registry),
 )
 
 

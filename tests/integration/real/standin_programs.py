@@ -1,76 +1,51 @@
-"""Knows the programs that Debian does not have, as small static Go programs that say what they are, and pause.
+"""Knows the programs that Debian does not have, as small static Go programs of standins/, and pause.
 
 The tree that it writes; pause does what https://github.com/kubernetes/kubernetes/tree/v1.20.2/build/pause does:
 
-<out>/<arch>/{crictl,nerdctl,seautil,cri-dockerd}    print "<tool> version <version> (stand-in)"
+<out>/<arch>/{nerdctl,seautil,cri-dockerd,sealctl}   print "<tool> version <version> (stand-in)" and can nothing else
+<out>/<arch>/crictl                                  calls a runtime as kubeadm and our scripts need it
+<out>/<arch>/image-cri-shim                          listens, and passes every call on to the runtime
 <out>/<arch>/pause                                   waits for a signal, as a pod's first process must
 """
 
+import shutil
 from pathlib import Path
 
-from tests.integration.real.debian_packages import ARCHES, run
+from tests.integration.real.debian_packages import ARCHES, native_arch, open_root, run, unpack
 from tests.integration.real.kubernetes_build import go_environment
 
 CRICTL = "v1.20.0"
 NERDCTL = "0.19.0"
 SEAUTIL = "v0.9.1"
+SEALOS = "4.3.7"
 CRI_DOCKERD = "0.2.6"
 PAUSE = "3.2"
-_TOOLS = {"crictl": CRICTL, "nerdctl": NERDCTL, "seautil": SEAUTIL, "cri-dockerd": CRI_DOCKERD}
-
-_TOOL_SOURCE = """\
-package main
-
-import (
-	"fmt"
-	"os"
-)
-
-var tool, version string
-
-func main() {
-	for _, argument := range os.Args[1:] {
-		if argument == "--version" || argument == "version" {
-			fmt.Printf("%s version %s (stand-in)\\n", tool, version)
-			return
-		}
-	}
-	fmt.Fprintf(os.Stderr, "%s: a stand-in made for tests, it knows --version only\\n", tool)
-	os.Exit(2)
+_SOURCES = Path(__file__).parent / "standins"
+# name -> version and source
+_PROGRAMS = {
+    "crictl": (CRICTL, "crictl.go"),
+    "nerdctl": (NERDCTL, "tool.go"),
+    "seautil": (SEAUTIL, "tool.go"),
+    "cri-dockerd": (CRI_DOCKERD, "tool.go"),
+    "sealctl": (SEALOS, "tool.go"),
+    "image-cri-shim": (SEALOS, "image-cri-shim.go"),
+    "pause": (PAUSE, "pause.go"),
 }
-"""
-
-# SIGCHLD ignored makes the kernel reap the orphans of a pod that shares its process namespace.
-_PAUSE_SOURCE = """\
-package main
-
-import (
-	"os"
-	"os/signal"
-	"syscall"
-)
-
-func main() {
-	signal.Ignore(syscall.SIGCHLD)
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
-	<-stop
-}
-"""
+# HTTP/2 without TLS, for crictl: of the Debian release that the Go is from.
+_LIBRARIES = {"golang-golang-x-net-dev": "", "golang-golang-x-text-dev": ""}
 
 
 def build_standins(work: Path, out: Path) -> dict[str, str]:
     """Build every stand-in and pause for both architectures; return their versions."""
-    environment = go_environment(work)
+    libraries = work / "golibraries"
+    versions = unpack(open_root(work / "apt/bullseye", "bullseye"), _LIBRARIES, native_arch(), libraries)
+    environment = {**go_environment(work), "GOPATH": str(libraries / "usr/share/gocode")}
     sources = work / "standins"
-    sources.mkdir(parents=True, exist_ok=True)
-    (sources / "tool.go").write_text(_TOOL_SOURCE)
-    (sources / "pause.go").write_text(_PAUSE_SOURCE)
+    shutil.copytree(_SOURCES, sources, dirs_exist_ok=True)
     for arch in ARCHES:
         (out / arch).mkdir(parents=True)
-        for name, version in (*_TOOLS.items(), ("pause", PAUSE)):
-            source = "pause.go" if name == "pause" else "tool.go"
+        for name, (version, source) in _PROGRAMS.items():
             flags = f"-s -w -buildid= -X main.tool={name} -X main.version={version}"
             argv: list[str | Path] = ["go", "build", "-trimpath", "-ldflags", flags, "-o", out / arch / name, source]
             run(argv, cwd=sources, env={**environment, "GOARCH": arch})
-    return {**_TOOLS, "pause": PAUSE}
+    return versions | {name: version for name, (version, _) in _PROGRAMS.items()}

@@ -20,9 +20,10 @@ from tests.integration.real import kubernetes_build
 from tests.integration.real.debian_packages import ARCHES
 from tests.integration.real.debian_parts import CNI_PLUGINS, CONTAINERD, DOCKER, GPERF, LIBSECCOMP, RUNC
 from tests.integration.real.fixed_tar import Member, write_tar, write_tar_gz
-from tests.integration.real.standin_programs import CRI_DOCKERD, CRICTL, NERDCTL, SEAUTIL
+from tests.integration.real.standin_programs import CRI_DOCKERD, CRICTL, NERDCTL, SEALOS, SEAUTIL
 
 K3S_ROOT = "v0.14.1"
+REGISTRY = "2.8.3"
 CALICO = "v3.22.1"
 BASEFS = "ea0ee0ac5a602fe78129c35a71fa4408435aa97f"  # the commit that versions.toml names
 TIGERA_OPERATOR = "v1.25.3"
@@ -112,6 +113,8 @@ def _archives(programs: Programs, arch: str) -> tuple[Archive, ...]:
     conntrack = _release("k3s-io/k3s-root", K3S_ROOT, f"k3s-root-{arch}.tar")
     seautil = _release("sealerio/sealer", SEAUTIL, f"seautil-{SEAUTIL}-linux-{arch}.tar.gz")
     cri_dockerd = _release("Mirantis/cri-dockerd", f"v{CRI_DOCKERD}", f"cri-dockerd-{CRI_DOCKERD}.{arch}.tgz")
+    sealos = _release("labring/sealos", f"v{SEALOS}", f"sealos_{SEALOS}_linux_{arch}.tar.gz")
+    registry = _release("distribution/distribution", f"v{REGISTRY}", f"registry_{REGISTRY}_linux_{arch}.tar.gz")
     docker = f"download.docker.com/linux/static/stable/{_MACHINE[arch]}/docker-{DOCKER}.tgz"
     containerd = _release("containerd/containerd", f"v{CONTAINERD}", f"containerd-{CONTAINERD}-linux-{arch}.tar.gz")
     cni = _release("containernetworking/plugins", f"v{CNI_PLUGINS}", f"cni-plugins-linux-{arch}-v{CNI_PLUGINS}.tgz")
@@ -124,6 +127,8 @@ def _archives(programs: Programs, arch: str) -> tuple[Archive, ...]:
         Archive(conntrack, (Member("./"), Member("./bin"), Member("./bin/conntrack", debian / "bin/conntrack"))),
         Archive(seautil, (Member("seautil", standins / "seautil"),)),
         Archive(cri_dockerd, _directory("cri-dockerd", standins, ("cri-dockerd",))),
+        Archive(sealos, tuple(Member(name, standins / name) for name in ("image-cri-shim", "sealctl"))),
+        Archive(registry, (Member("registry", debian / "bin/registry"),)),
     )
 
 
@@ -162,6 +167,7 @@ def _write_checksums(out: Path) -> None:
     suffixes = {
         "containerd/containerd": ".sha256sum",
         "containernetworking/plugins": ".sha256",
+        "distribution/distribution": ".sha256",
         "seccomp/libseccomp": ".SHA256SUM",
     }
     for project, suffix in suffixes.items():

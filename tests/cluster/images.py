@@ -1,0 +1,87 @@
+"""Knows the images that nodes boot from: built by doit from the real upstream, with the tests' own settings.
+
+What this kernel or sandbox needs is said as a user says it: a tree for `overlay=`, context/kubeadm.yml and
+context/imageList.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import run, tool
+from tests.integration.real import real_upstream
+from tests.integration.real.project import K8S, RealProject, real_project
+
+OVERLAY = Path(__file__).parent / "overlay"
+# nf_conntrack_max belongs to the machine's own network: kube-proxy in any other cannot set it.
+_KUBEADM = """\
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+conntrack:
+  maxPerCore: 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a cluster is made of and for."""
+
+    flavor: str
+    cri: str
+
+    def __str__(self) -> str:
+        return f"{self.flavor}-{self.cri}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterImage:
+    """A built image for one platform, unpacked by umoci, and its OCI configuration."""
+
+    choice: Choice
+    arch: str
+    root: Path
+    config: dict[str, Any]
+
+    @property
+    def env(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in self.config.get("Env", []))
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return dict(self.config.get("Labels", {}))
+
+
+@contextmanager
+def project(root: Path) -> Iterator[RealProject]:
+    """Yield a project with the tests' settings, and its upstream served."""
+    with real_upstream.serve(real_upstream.prepare(tell=print)) as upstream, real_project(root, upstream) as made:
+        (root / "context/kubeadm.yml").write_text(_KUBEADM)
+        yield made
+
+
+def build(made: RealProject, choice: Choice) -> Path:
+    """Build the image for both platforms and return its layout."""
+    words = (f"cri={choice.cri}", f"flavor={choice.flavor}", "cni=none", f"overlay={OVERLAY / str(choice)}")
+    result = made.doit("build", *words)
+    assert result.code == 0, result.text
+    return made.dist / f"{K8S}-{choice.cri}{'-sealos' if choice.flavor == 'sealos' else ''}"
+
+
+def unpack(layout: Path, choice: Choice, arch: str, work: Path) -> ClusterImage:
+    """Unpack the image of one platform."""
+    index = json.loads((layout / "index.json").read_text())
+    tags = [manifest["annotations"]["org.opencontainers.image.ref.name"] for manifest in index["manifests"]]
+    (tag,) = (tag for tag in tags if tag.endswith(f"-{arch}"))
+    run(tool("umoci"), "unpack", "--rootless", "--image", f"{layout}:{tag}", work)
+    manifest = _blob(layout, index["manifests"][tags.index(tag)]["digest"])
+    config = _blob(layout, manifest["config"]["digest"])["config"]
+    return ClusterImage(choice, arch, work / "rootfs", config)
+
+
+def _blob(layout: Path, digest: str) -> Any:
+    return json.loads((layout / "blobs" / digest.replace(":", "/")).read_text())
