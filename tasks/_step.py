@@ -108,6 +108,16 @@ def always(
     }
 
 
+def answer(name: str, doc: str, call: tuple[Any, ...], *, needs: tuple[str, ...] = ()) -> Task:
+    """Return the task `name` that runs `call` whenever it is asked for, and of which only what it says is shown.
+
+    It makes nothing that another task reads, and needs no lock.
+    """
+    task = always(name, call, needs=needs)
+    del task["name"]
+    return task | {"doc": doc, "meta": {"pool": CPU, "answer": True}}
+
+
 class _Unchanged:
     """Tells whether arguments, code and outputs of a task are what they were; doit asks, and saves what we note."""
 
