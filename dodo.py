@@ -24,5 +24,6 @@ from tasks.load import task_load
 from tasks.serve import task_serve
 from tasks.plan import task_plan
 from tasks.diff import task_diff
+from tasks.prune import task_prune
 
 DOIT_CONFIG = _engine.config(default_tasks=["build"])

@@ -41,7 +41,7 @@ VARIABLES = {
     "port": "where serve listens; by default a free port",
     "a": "the older of the two that diff compares: a lock, its version, or a built image",
     "b": "the newer of the two that diff compares",
-    "format": "text (the default) or json, of what diff and plan say; paths: only what diff would copy",
+    "format": "text (the default) or json: how diff, plan and prune answer; paths: what diff would have copied",
     "debug": "yes: the whole log on the terminal",
 }
 FORMATS = ("text", "json", "paths")

@@ -80,6 +80,14 @@ def asked_for(step_name: str) -> bool:
     return any(word == step_name or word.startswith(f"{step_name}:") for word in sys.argv[1:])
 
 
+def asked_beside(step_name: str) -> tuple[str, ...]:
+    """Return the other steps and tasks that the command line asks for together with that step, () if it does not."""
+    if not asked_for(step_name):
+        return ()
+    steps = {path.stem.replace("_", "-") for path in Path(__file__).parent.glob("[a-z]*.py")} - {step_name}
+    return tuple(word for word in sys.argv[1:] if word.partition(":")[0] in steps)
+
+
 def wipe(dryrun: bool) -> None:
     """Remove all that any build made: _build/ and dist/; with `dryrun` only say it."""
     _clean((), plan().layout.build, dryrun)

@@ -1,0 +1,17 @@
+"""prune: what nothing can use any more goes from the build directory; dist/ and the locks stay.
+
+locks/ + versions.toml + dist/  ->  a smaller _build/
+"""
+
+from collections.abc import Iterator
+
+from clusterimage import prune
+from tasks._plan import plan, spec
+from tasks._run import say
+from tasks._step import Task, answer, asked_beside
+
+
+def task_prune() -> Iterator[Task]:
+    """Drop from _build/ what no lock and no image uses."""
+    call = (prune.prune, spec(), plan().layout, plan().selection.form, say)
+    yield answer("prune", "Drop from _build/ what no lock and no image uses", call, needs=asked_beside("prune"))
