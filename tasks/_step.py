@@ -116,14 +116,14 @@ def always(
     }
 
 
-def answer(name: str, doc: str, call: tuple[Any, ...], *, needs: tuple[str, ...] = ()) -> Task:
+def answer(name: str, doc: str, call: tuple[Any, ...], *, needs: tuple[str, ...] = (), alone: bool = False) -> Task:
     """Return the task `name` that runs `call` whenever it is asked for, and of which only what it says is shown.
 
-    It makes nothing that another task reads, and needs no lock.
+    It makes nothing that another task reads, and needs no lock. With `alone` no other doit may be building meanwhile.
     """
     task = always(name, call, needs=needs)
     del task["name"]
-    return task | {"doc": doc, "meta": {"pool": CPU, "answer": True}}
+    return task | {"doc": doc, "meta": {"pool": CPU, "answer": True, "alone": alone}}
 
 
 class _Unchanged:

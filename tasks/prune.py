@@ -14,4 +14,5 @@ from tasks._step import Task, answer, asked_beside
 def task_prune() -> Iterator[Task]:
     """Drop from _build/ what no lock and no image uses."""
     call = (prune.prune, spec(), plan().layout, plan().selection.form, say)
-    yield answer("prune", "Drop from _build/ what no lock and no image uses", call, needs=asked_beside("prune"))
+    doc = "Drop from _build/ what no lock and no image uses"
+    yield answer("prune", doc, call, needs=asked_beside("prune"), alone=True)

@@ -62,10 +62,11 @@ def find(variable: str, text: str, layout: Layout) -> Pinned | Built:
         raise ConfigError(f"{variable}= is missing: doit diff a=… b=…", hint=f"each is {_WORDS}")
     path = Path(text)
     if path.suffix == ".toml":
-        return _pinned(variable, path)
+        return _pinned(f"{variable}={text}", path, "doit lock k8s=… makes the lock of a version")
     version = _version(text)
     if version is not None:
-        return _pinned(variable, layout.lock(version))
+        mirror = f" mirror={layout.mirror.name}" if layout.mirror.own_bytes else ""
+        return _pinned(f"{variable}={text}", layout.lock(version), f"make it: doit lock k8s={version}{mirror}")
     for folder in (path, layout.package(text)):
         if (folder / "index.json").is_file():
             text = f"{LAYOUT}{folder.as_posix()}"
@@ -80,9 +81,9 @@ def _version(text: str) -> Version | None:
         return None
 
 
-def _pinned(variable: str, path: Path) -> Pinned:
+def _pinned(asked: str, path: Path, make: str) -> Pinned:
     if not path.is_file():
-        raise ConfigError(f"{variable}=: there is no lock {path}", hint="doit lock k8s=… makes the lock of a version")
+        raise ConfigError(f"{asked}: there is no lock {path}", hint=make)
     if "kubernetes" in Table.load(path).values:
         kubernetes = lock.load(path)
         assert kubernetes is not None  # it is there

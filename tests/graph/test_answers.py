@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 
 from tests.conftest import Project
@@ -24,7 +25,7 @@ def test_what_differs_is_no_failure_and_what_is_wrong_is_one(built: Project) -> 
 
     assert (same.code, same.out.splitlines()[-1]) == (0, "no difference")
     assert (wrong.code, wrong.out) == (1, "")
-    assert "b=: there is no lock _build/embedded/locks/v1.22.16.toml" in wrong.err
+    assert "b=v1.22.16: there is no lock _build/embedded/locks/v1.22.16.toml" in wrong.err
     assert unnamed.code == 1 and "b= is missing" in unnamed.err
 
 
@@ -39,3 +40,20 @@ def test_an_image_of_a_newer_patch_is_told_as_the_paths_to_copy(project: Project
     assert {"bin/kubeadm", "bin/kubelet", "bin/kubectl", "etc/kubeadm.yml"} <= set(copied)
     assert not [path for path in copied if path.startswith(("cri/", "lib/"))]
     assert {row["part"] for row in answer["causes"]} == {"config", "kubernetes", "images-kubernetes"}
+
+
+def test_looking_waits_for_nobody_and_leaves_alone_what_another_doit_writes(project: Project) -> None:
+    project.build("cni=none", "platform=amd64")
+    build = project.root / "_build/embedded"
+    half = build / "context/.half.1.0.tmp"
+    half.write_text("half")
+    words = ("mirror=embedded", "cni=none", "platform=amd64", "a=v1.22.15-docker", "b=v1.22.15-docker")
+
+    with (build / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for step in ("plan", "diff"):
+            done = project.doit(step, *words)
+            assert (done.code, done.err) == (0, ""), done.text
+
+    assert half.exists()
+    assert project.doit("prune", "mirror=embedded").code == 0 and not half.exists()
