@@ -67,11 +67,19 @@ def show(plan: Plan, sources: dict[str, str], form: str, say: Callable[[str], No
         found = look(plan, sources)
         say(json.dumps(_document(found), indent=1) if form == "json" else "\n".join(_lines(found, plan)))
     if plan.unlocked:
-        names = [one.name for one in plan.unlocked]
-        mirror = f" mirror={plan.layout.mirror.name}" if plan.layout.mirror.own_bytes else ""
-        versions = f"doit lock k8s={','.join(names)}{mirror}" if plan.lockings else "doit lock and the same words"
-        problem = f"{', '.join(names)}: not locked, so that sizes and digests are not known"
-        raise ConfigError(problem, hint=f"make the lock first: {versions}")
+        raise _unlocked(plan)
+
+
+def _unlocked(plan: Plan) -> ConfigError:
+    """Return the error that says which locks are missing, or lack something, and how they are made."""
+    names = [one.name for one in plan.unlocked]
+    half = [one.name for one in plan.unlocked if one.path.is_file()]
+    problem = f"{', '.join(names)}: not locked, so that sizes and digests are not known"
+    if half == names:
+        problem = f"{', '.join(names)}: the lock does not have all that is needed now"
+    mirror = f" mirror={plan.layout.mirror.name}" if plan.layout.mirror.own_bytes else ""
+    versions = f"doit lock k8s={','.join(names)}{mirror}" if plan.lockings else "doit lock and the same words"
+    return ConfigError(problem, hint=f"lock first: {versions}")
 
 
 def look(plan: Plan, sources: dict[str, str]) -> Forecast:

@@ -85,3 +85,12 @@ def test_what_is_known_is_said_before_what_is_not(locked: Path) -> None:
 
     assert "v1.22.15-docker" in lines[0]
     assert error.problem.startswith("v1.24.9: not locked") and "doit lock k8s=v1.24.9" in error.hint
+
+
+def test_a_lock_that_lacks_something_is_said_to(locked: Path) -> None:
+    plant(locked, {"context/imageList": "quay.io/new/one:v1\n"})
+
+    error = error_of(shown, expand(locked))
+
+    assert error.problem == "v1.22.15: the lock does not have all that is needed now"
+    assert error.hint == "lock first: doit lock k8s=v1.22.15"
