@@ -6,7 +6,7 @@ dist/<image>/, twice           ->  files, saved images and bytes of every platfo
 
 from collections.abc import Iterator
 
-from clusterimage import difference
+from clusterimage import answers
 from tasks._plan import plan
 from tasks._run import say
 from tasks._step import Task, answer
@@ -15,5 +15,5 @@ from tasks._step import Task, answer
 def task_diff() -> Iterator[Task]:
     """Say what differs between two locks or built images."""
     chosen = plan().selection
-    call = (difference.show, chosen.compared, plan().layout, chosen.arches, chosen.form, say)
+    call = (answers.diff, chosen.compared, plan().layout, chosen.arches, chosen.form, say)
     yield answer("diff", "Say what differs between two locks or built images: a=… b=…", call)

@@ -5,7 +5,7 @@ locks/ + versions.toml + dist/  ->  a smaller _build/
 
 from collections.abc import Iterator
 
-from clusterimage import prune
+from clusterimage import answers
 from tasks._plan import plan, spec
 from tasks._run import say
 from tasks._step import Task, answer, asked_beside
@@ -13,6 +13,6 @@ from tasks._step import Task, answer, asked_beside
 
 def task_prune() -> Iterator[Task]:
     """Drop from _build/ what no lock and no image uses."""
-    call = (prune.prune, spec(), plan().layout, plan().selection.form, say)
+    call = (answers.prune, spec(), plan().layout, plan().selection.form, say)
     doc = "Drop from _build/ what no lock and no image uses"
     yield answer("prune", doc, call, needs=asked_beside("prune"), alone=True)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from clusterimage.difference import sides as named
+from clusterimage.difference import written
 from clusterimage.errors import ConfigError
 from clusterimage.layout import Layout
 
@@ -23,9 +25,6 @@ def show(
 
     `form` is text, json, or paths: what b has new or changed on the one platform that is asked for, a line each.
     """
-    from clusterimage.difference import sides as named
-    from clusterimage.difference import written
-
     a, b = (named.find(variable, text, layout) for variable, text in zip("ab", sides, strict=True))
     if isinstance(a, named.Pinned) and isinstance(b, named.Pinned):
         if form == "paths":
