@@ -22,5 +22,8 @@ from tasks.verify import task_verify
 from tasks.push import task_push
 from tasks.load import task_load
 from tasks.serve import task_serve
+from tasks.plan import task_plan
+from tasks.diff import task_diff
+from tasks.prune import task_prune
 
 DOIT_CONFIG = _engine.config(default_tasks=["build"])

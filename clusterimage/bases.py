@@ -12,9 +12,10 @@ import gzip
 import json
 import tarfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from clusterimage import digest as digests
 from clusterimage import files
@@ -25,6 +26,8 @@ from clusterimage.lock import Descriptor, LockedPlatform
 from clusterimage.oci.image import IMAGE_NAME, REF_NAME, BaseImage
 from clusterimage.oci.media import INDEXES, MANIFESTS, OCI_MANIFEST
 from clusterimage.oci.reference import Reference
+
+T = TypeVar("T")
 
 EXTENSION = "sealer.image.extension"
 CONTAINER_IMAGES = "sealer.image.container.images"
@@ -158,7 +161,7 @@ def read(base: Base, arch: str, cache: Path) -> Contents:
     annotations = manifest.get("annotations") or {}
     entries: dict[str, tuple[str, str]] = {}
     for layer in platform.blobs[1:]:
-        _apply(entries, _listed(base, layer.digest, cache))
+        lay_over(entries, {path: (kind, link) for path, kind, link in _listed(base, layer.digest, cache)})
     run = config.get("config") or {}
     inherited = Inherited(
         labels=run.get("Labels") or {},
@@ -200,18 +203,18 @@ def note_registry(links: dict[str, str], tags: dict[tuple[str, str], str], revis
             revisions.add((repository, link))
 
 
-def _apply(entries: dict[str, tuple[str, str]], layer: list[tuple[str, str, str]]) -> None:
+def lay_over(entries: dict[str, T], layer: Mapping[str, T]) -> None:
     """Lay a layer over what lies below it; whiteouts take away what is below, never what is in the same layer."""
-    for path, _, _ in layer:
+    for path in layer:
         name = PurePosixPath(path).name
         folder = path[: -len(name)]
         if name.startswith(_WHITEOUT):
             gone = folder if name == _OPAQUE else folder + name.removeprefix(_WHITEOUT)
             for below in [one for one in entries if one == gone or one.startswith(f"{gone.rstrip('/')}/")]:
                 del entries[below]
-    for path, kind, link in layer:
+    for path, entry in layer.items():
         if not PurePosixPath(path).name.startswith(_WHITEOUT):
-            entries[path] = (kind, link)
+            entries[path] = entry
 
 
 def _listed(base: Base, digest: Digest, cache: Path) -> list[tuple[str, str, str]]:

@@ -72,15 +72,18 @@ class Layout:
         """The database of what is up to date."""
         return self.build / "state.sqlite"
 
+    @property
+    def locks(self) -> Path:
+        """The locks; the stand-ins' are no source files."""
+        return self.build / "locks" if self.stand_in else self._own("locks")
+
     def lock(self, kubernetes: Version) -> Path:
-        """Return the lock of a version; the stand-ins' lock is no source file."""
-        locks = self.build / "locks" if self.stand_in else self._own("locks")
-        return locks / f"{kubernetes}.toml"
+        """Return the lock of a version."""
+        return self.locks / f"{kubernetes}.toml"
 
     def application_lock(self, name: str) -> Path:
         """Return the lock of an application image, by the name of its tasks."""
-        locks = self.build / "locks" if self.stand_in else self._own("locks")
-        return locks / "apps" / f"{name}.toml"
+        return self.locks / "apps" / f"{name}.toml"
 
     def record(self, name: str) -> Path:
         """Return the record of the images that an application image was found to need."""

@@ -39,8 +39,12 @@ VARIABLES = {
     "plain_http": "HOST:PORT of a registry to push to without TLS, or a comma list of them",
     "mount": "a repository of the same registry that blobs are taken over from",
     "port": "where serve listens; by default a free port",
+    "a": "the older of the two that diff compares: a lock, its version, or a built image",
+    "b": "the newer of the two that diff compares",
+    "format": "text (the default) or json: how diff, plan and prune answer; paths: what diff would have copied",
     "debug": "yes: the whole log on the terminal",
 }
+FORMATS = ("text", "json", "paths")
 CNIS = ("none", "calico")
 
 
@@ -87,6 +91,8 @@ class Selection:
     application: Application | None = None
     pushing: Pushing = Pushing()
     port: int = 0
+    compared: tuple[str, str] = ("", "")
+    form: str = FORMATS[0]
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -142,6 +148,8 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         application=application,
         pushing=_pushing(variables),
         port=_port(variables.get("port", "")),
+        compared=(variables.get("a", ""), variables.get("b", "")),
+        form=_form(variables.get("format") or FORMATS[0]),
     )
 
 
@@ -163,6 +171,12 @@ def _port(text: str) -> int:
     if text and not (text.isascii() and text.isdigit() and int(text) < 1 << 16):
         raise ConfigError(f"port={text}: not a port", hint="a number below 65536; 0 is a free one")
     return int(text or 0)
+
+
+def _form(text: str) -> str:
+    if text not in FORMATS:
+        raise ConfigError(f"format={text}: unknown value", hint=nearest(text, FORMATS))
+    return text
 
 
 def _mirror(spec: Spec, name: str) -> Mirror:

@@ -70,13 +70,14 @@ class PoolRunner(Runner):  # type: ignore[misc]
         return True
 
     def run_all(self, task_dispatcher: Any) -> int:
-        """Run under the lock of the build directory; when a lock was made for a build, begin again with it."""
+        """Run under the lock of the build directory, which looking needs not; begin again when a build made a lock."""
         gc.enable()
         signal.signal(signal.SIGTERM, _interrupt)
         held = None
         try:
-            held = _hold(plan().layout.build / ".lock")
-            files.sweep(plan().layout.build, plan().layout.dist)
+            if not _only_looks(task_dispatcher):
+                held = _hold(plan().layout.build / ".lock")
+                files.sweep(plan().layout.build, plan().layout.dist)
             result = int(super().run_all(task_dispatcher))
         except (ClusterImageError, OSError) as error:
             known = from_os_error(error) if isinstance(error, OSError) else error
@@ -168,6 +169,12 @@ def _seal(path: str) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _only_looks(task_dispatcher: Any) -> bool:
+    """Tell whether all that is asked for is tasks that change nothing: they wait for nobody."""
+    asked = (task_dispatcher.tasks[name].meta or {} for name in task_dispatcher.selected_tasks)
+    return all(meta.get("answer") and not meta.get("alone") for meta in asked)
 
 
 def _hold(path: Path) -> IO[str]:

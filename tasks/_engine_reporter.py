@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any, TextIO
 
+from clusterimage import report
 from clusterimage.work import Pack
 from tasks import _run
 from tasks._plan import plan
@@ -24,7 +25,7 @@ class LineReporter:
         self.begun: dict[str, float] = {}
         self.ran = self.skipped = self.failed = 0
         self.selected: set[str] = set()
-        self.stopped = False
+        self.stopped = self.answered = False
         self.bar: Any = None
         self._lock = threading.Lock()
 
@@ -78,13 +79,15 @@ class LineReporter:
 
     def add_success(self, task: Any) -> None:
         """Hear that a task is done."""
-        if task.actions:
+        if (task.meta or {}).get("answer"):
+            self.answered = True  # it said all there is to say
+        elif task.actions:
             self.ran += 1
             made = (task.values or {}).get("made", {}).values()
             size = sum(seal[0] for seal in made if seal)
             seconds = time.monotonic() - self.begun.get(task.name, self.started)
             step, _, name = task.name.partition(":")
-            self._write(f"{step:<17} {name:<58} {_bytes(size):>9} {seconds:>6.1f} s\n")
+            self._write(f"{step:<17} {name:<58} {report.size(size):>9} {seconds:>6.1f} s\n")
 
     def skip_uptodate(self, task: Any) -> None:
         """Hear that a task has nothing to do."""
@@ -99,8 +102,13 @@ class LineReporter:
         """Hear that a task failed: an error of the user's in its words, a bug with its traceback."""
         if type(fail).__name__ == "UnmetDependency":
             return
+        text = f"FAILED {task.name}: {fail.get_msg().strip()}\n"
+        if (task.meta or {}).get("answer"):
+            self.answered = True
+            sys.stderr.write(text)  # what reads the answer is not to take this for it
+            return
         self.failed += 1
-        self._write(f"FAILED {task.name}: {fail.get_msg().strip()}\n")
+        self._write(text)
 
     def cleanup_error(self, exception: Any) -> None:
         """Hear of an error after the end."""
@@ -124,6 +132,8 @@ class LineReporter:
         for pack in plan().packs:
             if not self.failed and self.selected & {"build", "package", f"package:{pack.name}"}:
                 self._write(_image(pack))
+        if self.answered and not (self.ran or self.skipped or self.failed):
+            return
         seconds = time.monotonic() - self.started
         failed = f", {self.failed} failed" if self.failed else ""
         self._write(f"{self.ran} tasks run, {self.skipped} up to date{failed}, {seconds:.1f} s\n")
@@ -138,12 +148,3 @@ def _image(pack: Pack) -> str:
         tag = f"{pack.package.reference.tag}-{arch}"
         lines.append(f"  linux/{arch:<6} oci:{pack.dest.as_posix()}:{tag}\n")
     return "".join(lines)
-
-
-def _bytes(size: int) -> str:
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"

@@ -80,6 +80,14 @@ def asked_for(step_name: str) -> bool:
     return any(word == step_name or word.startswith(f"{step_name}:") for word in sys.argv[1:])
 
 
+def asked_beside(step_name: str) -> tuple[str, ...]:
+    """Return the other steps and tasks that the command line asks for together with that step, () if it does not."""
+    if not asked_for(step_name):
+        return ()
+    steps = {path.stem.replace("_", "-") for path in Path(__file__).parent.glob("[a-z]*.py")} - {step_name}
+    return tuple(word for word in sys.argv[1:] if word.partition(":")[0] in steps)
+
+
 def wipe(dryrun: bool) -> None:
     """Remove all that any build made: _build/ and dist/; with `dryrun` only say it."""
     _clean((), plan().layout.build, dryrun)
@@ -106,6 +114,16 @@ def always(
         "meta": {"pool": pool},
         "verbosity": 2,
     }
+
+
+def answer(name: str, doc: str, call: tuple[Any, ...], *, needs: tuple[str, ...] = (), alone: bool = False) -> Task:
+    """Return the task `name` that runs `call` whenever it is asked for, and of which only what it says is shown.
+
+    It makes nothing that another task reads, and needs no lock. With `alone` no other doit may be building meanwhile.
+    """
+    task = always(name, call, needs=needs)
+    del task["name"]
+    return task | {"doc": doc, "meta": {"pool": CPU, "answer": True, "alone": alone}}
 
 
 class _Unchanged:

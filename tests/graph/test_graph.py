@@ -15,6 +15,7 @@ from tests.conftest import Project, clean_environment
 STEPS = [
     *("lock", "download", "extract", "render-templates", "merge-rootfs"),
     *("pull-images", "save-registry", "package", "build", "push", "load", "serve"),
+    *("diff", "plan", "prune"),
 ]
 # Prints every task as doit sees it, with every action as (function, is a module's own).
 DUMP = """
