@@ -5,7 +5,7 @@ PYTHON ?= python3
 VARIABLES = k8s cri platform cni flavor name kubefile context args ignore overlay mirror offline locked debug
 CHOSEN = $(foreach name,$(VARIABLES),$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: help demo build test test-slow clean
+.PHONY: help demo build test test-slow bench clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: .venv/tests ## run the tests, the linters among them
 
 test-slow: .venv/tests ## run the tests on real binaries, built once from Debian's sources
 	.venv/bin/python -m pytest -m slow
+
+bench: .venv/ready ## measure against peers and write benchmarks/RESULTS.md: 20 minutes, 14 GB [ONLY=saving|packing|building RUNS=3]
+	.venv/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))
 
 clean: ## remove what was built, and the .venv
 	rm -rf _build dist .venv
