@@ -5,7 +5,7 @@ PYTHON ?= python3
 VARIABLES = k8s cri platform cni flavor name kubefile context args ignore overlay mirror offline locked debug
 CHOSEN = $(foreach name,$(VARIABLES),$(if $($(name)),$(name)=$($(name))))
 
-.PHONY: help demo build test test-slow cluster clean
+.PHONY: help demo build test test-slow cluster bench clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test-slow: .venv/tests ## run the tests on real binaries, built once from Debian
 
 cluster: .venv/tests ## boot nodes from real images, as sealer and sealos do: root, systemd-nspawn, no network
 	.venv/bin/python -m pytest -m cluster -q --capture=no --tb=line
+
+bench: .venv/ready ## measure against peers and write benchmarks/RESULTS.md: 20 minutes, 14 GB [ONLY=saving|packing|building RUNS=3]
+	.venv/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))
 
 clean: ## remove what was built, and the .venv
 	rm -rf _build dist .venv

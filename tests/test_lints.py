@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT, tool
 
-SCRIPTS = sorted([*ROOT.glob("context/**/*.sh"), ROOT / ".ci" / "run"])
+SCRIPTS = sorted([*ROOT.glob("context/**/*.sh"), *ROOT.glob("benchmarks/*.sh"), ROOT / ".ci" / "run"])
 
 
 def lint(*words: str | Path) -> None:

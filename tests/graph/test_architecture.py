@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGE = sorted((ROOT / "clusterimage").rglob("*.py"))
+BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
 TASKS = sorted((ROOT / "tasks").glob("*.py"))
 PUBLIC_TASKS = [path for path in TASKS if not path.name.startswith("_")]
 ENGINE = [path for path in TASKS if path.name.startswith("_engine")]
@@ -82,7 +83,7 @@ def test_loading_imports_nothing_heavy(path: Path) -> None:
     assert not {name for name in imports(path, top_level_only=True) if name.split(".")[0] in HEAVY}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=label)
+@pytest.mark.parametrize("path", [*SOURCES, *BENCHMARKS], ids=label)
 def test_modules_and_functions_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 350
     for function in functions(path):
@@ -109,6 +110,7 @@ def test_only_files_py_and_the_store_write(path: Path) -> None:
 
 
 def test_the_project_names_no_machine() -> None:
-    for path in [*SOURCES, *(ROOT / "context").rglob("*"), ROOT / "versions.toml", ROOT / "Makefile"]:
+    others = [*(ROOT / "benchmarks").iterdir(), ROOT / "versions.toml", ROOT / "Makefile"]
+    for path in [*SOURCES, *(ROOT / "context").rglob("*"), *others]:
         if path.is_file():
             assert "/work/" not in path.read_text(), path
