@@ -78,6 +78,13 @@ def write(node: Node, path: str, text: str) -> None:
     target.write_text(text)
 
 
+def replace(source: Path, target: Path) -> None:
+    """Copy a file over another in one step: a program that runs from it is not disturbed."""
+    fresh = target.with_name(f".{target.name}.new")
+    shutil.copy2(source, fresh, follow_symlinks=False)
+    fresh.rename(target)
+
+
 def dumped(found: Mapping[str, Document]) -> str:
     """Return documents as one YAML text."""
     return yaml.safe_dump_all(found.values(), sort_keys=False)

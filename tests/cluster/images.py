@@ -33,6 +33,7 @@ class Choice:
 
     flavor: str
     cri: str
+    k8s: str = K8S
 
     def __str__(self) -> str:
         return f"{self.flavor}-{self.cri}"
@@ -44,6 +45,7 @@ class ClusterImage:
 
     choice: Choice
     arch: str
+    layout: Path
     root: Path
     config: dict[str, Any]
 
@@ -67,9 +69,16 @@ def project(root: Path) -> Iterator[RealProject]:
 def build(made: RealProject, choice: Choice) -> Path:
     """Build the image for both platforms and return its layout."""
     words = (f"cri={choice.cri}", f"flavor={choice.flavor}", "cni=none", f"overlay={OVERLAY / str(choice)}")
-    result = made.doit("build", *words)
+    result = made.doit("build", *words, k8s=choice.k8s)
     assert result.code == 0, result.text
-    return made.dist / f"{K8S}-{choice.cri}{'-sealos' if choice.flavor == 'sealos' else ''}"
+    return made.dist / f"{choice.k8s}-{choice.cri}{'-sealos' if choice.flavor == 'sealos' else ''}"
+
+
+def changed_paths(made: RealProject, before: Path, after: Path, arch: str) -> list[str]:
+    """Return what doit diff says that an upgrade copies: the paths that `after` has new or changed."""
+    result = made.doit("diff", f"a={before}", f"b={after}", f"platform={arch}", "format=paths", k8s="")
+    assert result.code == 0, result.text
+    return result.out.splitlines()
 
 
 def unpack(layout: Path, choice: Choice, arch: str, work: Path) -> ClusterImage:
@@ -80,7 +89,7 @@ def unpack(layout: Path, choice: Choice, arch: str, work: Path) -> ClusterImage:
     run(tool("umoci"), "unpack", "--rootless", "--image", f"{layout}:{tag}", work)
     manifest = _blob(layout, index["manifests"][tags.index(tag)]["digest"])
     config = _blob(layout, manifest["config"]["digest"])["config"]
-    return ClusterImage(choice, arch, work / "rootfs", config)
+    return ClusterImage(choice, arch, layout, work / "rootfs", config)
 
 
 def _blob(layout: Path, digest: str) -> Any:

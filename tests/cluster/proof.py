@@ -45,6 +45,11 @@ METADATA = "169.254.169.254"
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
 
 
+def containers(node: Node) -> set[str]:
+    """Return the containers of Kubernetes that run on a node with containerd."""
+    return set(node.run("ctr --namespace k8s.io tasks list | awk '$3 == \"RUNNING\" { print $1 }'").split())
+
+
 def kubectl(node: Node, words: str) -> str:
     """Run kubectl on a master and return what it printed."""
     return node.run(f"{KUBECTL} {words}")
@@ -57,7 +62,7 @@ def pods(node: Node) -> list[dict[str, Any]]:
 
 
 def bring_network(node: Node, subnet: str) -> None:
-    """Give a node the user's network."""
+    """Give a node the user's network: what a CNI provider's pods would write, and the routes between nodes."""
     network = json.loads(json.dumps(_NETWORK))
     network["plugins"][0]["ipam"]["ranges"] = [[{"subnet": subnet}]]
     consumer.write(node, CONF, json.dumps(network))
@@ -78,11 +83,25 @@ def control_plane_runs(node: Node, count: int, tell: Transcript) -> None:
     tell.quote(kubectl(node, "get pods --all-namespaces --output wide"))
 
 
-def pod_succeeds(node: Node, tell: Transcript) -> None:
-    """Run a pod from an image of the user's own list to its end and read its log back."""
-    consumer.write(node, "/root/hello.yaml", _POD)
+def version_is(node: Node, version: str, tell: Transcript) -> None:
+    """Wait until kubelet, API server and kube-proxy are of a version, and show them."""
+    asked = f"{KUBECTL} get nodes --output 'jsonpath={{.items[0].status.nodeInfo.kubeletVersion}}'"
+    with tell.step(f"the kubelet and every pod of Kubernetes are {version}", node, consumer.KUBELET_LOG):
+        node.wait(asked, version)
+        images = (
+            f"{KUBECTL} --namespace kube-system get pods --output 'jsonpath={{.items[*].spec.containers[*].image}}'"
+        )
+        node.wait(f"{images} | tr ' ' '\\n' | grep -c '/kube-.*:{version}$'", "4")
+    tell.quote(kubectl(node, "version --short"))
+
+
+def pod_succeeds(node: Node, tell: Transcript, where: str = "") -> None:
+    """Run a pod from an image of the user's own list to its end, on the node that is named, and read its log back."""
+    consumer.write(node, "/root/hello.yaml", _POD + (f"  nodeName: {where}\n" if where else ""))
     kubectl(node, "apply --filename /root/hello.yaml")
-    with tell.step(f"a pod of {BUSYBOX} succeeds", node, f"{KUBECTL} describe pod hello"):
+    with tell.step(
+        f"a pod of {BUSYBOX} succeeds{' on ' if where else ''}{where}", node, f"{KUBECTL} describe pod hello"
+    ):
         node.wait(f"{KUBECTL} get pod hello --output 'jsonpath={{.status.phase}}'", "Succeeded")
     log = kubectl(node, "logs hello")
     tell.quote(log)

@@ -58,6 +58,42 @@ def install(node: Node, image: Path, cri: str, tell: Transcript) -> None:
         node.run(f"{init} --ignore-preflight-errors={IGNORED}")
 
 
+def join(node: Node, master: Node, image: Path, cri: str, tell: Transcript) -> None:
+    """Let a worker join the cluster of `master`.
+
+    sealer leads workers to the API servers by ipvs (seautil, lvscare); here /etc/hosts names the one that there is.
+    """
+    here = node.root / ROOTFS.lstrip("/")
+    environment = ENV | {"ContainerRuntime": cri}
+    with tell.step(f"sealer: copies the image to {node.name}, without the saved images"):
+        shutil.copytree(image, here, symlinks=True, ignore=shutil.ignore_patterns("registry"))
+        consumer.fill_templates(here, ("etc", "charts", "manifests"), environment)
+    with tell.step(f"bash scripts/{cri}.sh on {node.name}", node, f"journalctl -u {cri} --no-pager"):
+        node.run(f"bash {ROOTFS}/scripts/{cri}.sh", environment)
+    with tell.step(f"sealer: {DOMAIN} and {API_SERVER} in /etc/hosts, the registry's CA, kubeadm.yml"):
+        certificate = master.root / ROOTFS.lstrip("/") / f"certs/{DOMAIN}.crt"
+        join_registry(node, master.address, cri, certificate.read_text())
+        consumer.write(node, "/etc/kubernetes/kubeadm.yaml", _join_config(node, master, here))
+    with tell.step(f"bash scripts/init-kube.sh on {node.name}", node, "journalctl -u kubelet --no-pager"):
+        node.run(f"cd {ROOTFS}/scripts && bash init-kube.sh", environment)
+    with tell.step(f"kubeadm join --config=/etc/kubernetes/kubeadm.yaml on {node.name}", node, consumer.KUBELET_LOG):
+        node.run(f"kubeadm join --config=/etc/kubernetes/kubeadm.yaml --ignore-preflight-errors={IGNORED}")
+
+
+def upgrade(node: Node, image: Path, changed: list[str], version: str, tell: Transcript) -> None:
+    """Lay what another image has new or changed over the node's, and let the new kubeadm upgrade the cluster."""
+    here = node.root / ROOTFS.lstrip("/")
+    with tell.step(f"the {len(changed)} paths that differ are laid over {ROOTFS}"):
+        for path in changed:
+            (here / path).parent.mkdir(parents=True, exist_ok=True)
+            consumer.replace(image / path, here / path)
+        consumer.fill_templates(here, ("etc", "charts", "manifests"), ENV)
+    with tell.step("bash scripts/init-kube.sh", node, "journalctl -u kubelet --no-pager"):
+        node.run(f"cd {ROOTFS}/scripts && bash init-kube.sh", ENV)
+    with tell.step(f"kubeadm upgrade apply {version} --yes", node, consumer.KUBELET_LOG):
+        node.run(f"kubeadm upgrade apply {version} --yes --ignore-preflight-errors=SystemVerification")
+
+
 def uninstall(node: Node, cri: str, tell: Transcript) -> None:
     """Take the cluster away again: kubeadm's part, the image's script, and sealer's own files."""
     with tell.step("kubeadm reset --force; sealer removes what belongs to Kubernetes", node, "journalctl -u kubelet"):
@@ -93,6 +129,22 @@ def kubeadm_config(node: Node, rootfs: Path) -> str:
     init["nodeRegistration"]["criSocket"] = node.run("cat /etc/sealerio/cri/socket-path")
     found["KubeletConfiguration"]["cgroupDriver"] = "systemd"
     return consumer.dumped(found)
+
+
+def _join_config(node: Node, master: Node, rootfs: Path) -> str:
+    """Return the image's JoinConfiguration with the token that sealer takes from the first master."""
+    words = master.run("kubeadm token create --print-join-command").split()
+    found = consumer.documents((rootfs / "etc/kubeadm.yml").read_text())["JoinConfiguration"]
+    del found["controlPlane"]  # of a master that joins
+    found["discovery"] = {
+        "bootstrapToken": {
+            "apiServerEndpoint": f"{API_SERVER}:6443",
+            "token": words[words.index("--token") + 1],
+            "caCertHashes": [words[words.index("--discovery-token-ca-cert-hash") + 1]],
+        }
+    }
+    found["nodeRegistration"]["criSocket"] = node.run("cat /etc/sealerio/cri/socket-path")
+    return consumer.dumped({"JoinConfiguration": found})
 
 
 def _built_in() -> dict[str, Document]:

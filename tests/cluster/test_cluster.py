@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import proof, sealer, sealos
+from tests.cluster import images, proof, sealer, sealos
 from tests.cluster.conftest import Unpack
 from tests.cluster.images import Choice, ClusterImage
 from tests.cluster.node import Node, boot
 from tests.cluster.sandbox import open_sandbox
 from tests.cluster.transcript import Transcript
+from tests.integration.real.newer_patch import NEWER
+from tests.integration.real.project import RealProject
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 # What a Debian that runs writes by itself.
@@ -45,6 +47,71 @@ def test_a_cluster_comes_up_from_the_image_and_goes_again(
         uninstall(node, image, tell)
         proof.tree_is_as_before(before, node.tree(ALIVE), tell)
         proof.nothing_escaped(node, tell)
+
+
+def test_a_worker_joins(tree: Path, unpack: Unpack, transcripts: Path) -> None:
+    image = unpack(CHOICES[0], "amd64")
+    tell = Transcript(transcripts / "worker.txt", "\nv1.20.2, flavor sealer, containerd, a master and a worker")
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(open_sandbox())
+        with tell.step("two Debian 12 boot in a sandbox without a way out"):
+            master, worker = (stack.enter_context(boot(sandbox, tree, number)) for number in (1, 2))
+        before = worker.tree(ALIVE)
+        install(master, image, tell)
+        sealer.join(worker, master, image.root, image.choice.cri, tell)
+        for node, subnet, other in ((master, "100.64.0.0/24", worker), (worker, "100.64.1.0/24", master)):
+            proof.bring_network(node, subnet)
+            other.run(f"ip route add {subnet} via {node.address}")
+
+        proof.nodes_ready(master, 2, tell)
+        proof.control_plane_runs(master, 8, tell)
+        proof.pod_succeeds(master, tell, where=worker.name)
+        look_where_images_came_from(master, image, tell)
+
+        proof.kubectl(master, f"delete node {worker.name}")
+        worker.run(f"rm {proof.CONF}")
+        uninstall(worker, image, tell)
+        proof.tree_is_as_before(before, worker.tree(ALIVE), tell)
+        proof.nothing_escaped(master, tell)
+
+
+def test_a_newer_patch_laid_over_changes_only_what_differs_and_the_node_keeps_running(
+    tree: Path, project: RealProject, unpack: Unpack, transcripts: Path
+) -> None:
+    old, new = unpack(CHOICES[0], "amd64"), unpack(Choice("sealer", "containerd", NEWER), "amd64")
+    tell = Transcript(transcripts / "upgrade.txt", f"\nv1.20.2 to {NEWER}, flavor sealer, containerd, one node")
+    changed = images.changed_paths(project, old.layout, new.layout, "amd64")
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(open_sandbox())
+        with tell.step("a Debian 12 boots in a sandbox without a way out"):
+            node = stack.enter_context(boot(sandbox, tree, 1))
+        install(node, old, tell)
+        proof.bring_network(node, "100.64.0.0/24")
+        proof.control_plane_runs(node, 7, tell)
+        rootfs, running = node.root / sealer.ROOTFS.lstrip("/"), proof.containers(node)
+        files = files_of(rootfs)
+
+        sealer.upgrade(node, new.root, changed, NEWER, tell)
+
+        touched = {path for path, state in files_of(rootfs).items() if files.get(path) != state}
+        assert touched <= {*changed, "etc/kubeadm.yml"}  # filled in anew from its template
+        for path in changed:
+            assert (rootfs / path).read_bytes() == (new.root / path).read_bytes() or path == "etc/kubeadm.yml"
+        kept = proof.containers(node) & running
+        tell.say(
+            f"          {len(touched)} of {len(files)} files changed, {len(kept)} of {len(running)} containers ran on"
+        )
+        assert kept
+        proof.version_is(node, NEWER, tell)
+        proof.control_plane_runs(node, 7, tell)
+        proof.pod_succeeds(node, tell)
+        proof.nothing_escaped(node, tell)
+
+
+def files_of(root: Path) -> dict[str, tuple[int, int]]:
+    """Return inode and time of change of every file."""
+    states = ((path, path.lstat()) for path in root.rglob("*") if not path.is_dir())
+    return {str(path.relative_to(root)): (state.st_ino, state.st_mtime_ns) for path, state in states}
 
 
 def look_where_images_came_from(node: Node, image: ClusterImage, tell: Transcript) -> None:

@@ -39,9 +39,9 @@ class RealProject:
     def dist(self) -> Path:
         return self.project.root / "dist" / "real"
 
-    def doit(self, *words: str) -> Result:
+    def doit(self, *words: str, k8s: str = K8S) -> Result:
         done = subprocess.run(
-            [sys.executable, "-m", "doit", *words, f"k8s={K8S}", "mirror=real"],
+            [sys.executable, "-m", "doit", *words, *([f"k8s={k8s}"] if k8s else []), "mirror=real"],
             cwd=self.project.root,
             env=clean_environment()
             | {"DOCKER_CONFIG": str(self.upstream.docker_config.parent), "NETRC": str(self.upstream.netrc)},

@@ -21,6 +21,7 @@ from tests.integration.real.debian_packages import ARCHES, run
 from tests.integration.real.debian_parts import LIBC
 from tests.integration.real.fixed_tar import Member
 from tests.integration.real.loopback_servers import plain_registry
+from tests.integration.real.newer_patch import NEWER
 from tests.integration.real.oci_layout import Image, Layer, Layout
 from tests.integration.real.standin_programs import PAUSE
 from tests.integration.real.upstream_files import CALICO, TIGERA_OPERATOR, Programs
@@ -28,6 +29,8 @@ from tests.integration.real.upstream_files import CALICO, TIGERA_OPERATOR, Progr
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _APPLETS = "cat cp echo env grep httpd id ip ls mkdir mount nslookup ps rm sh sleep stat test touch true uname wget"
 _STANDIN = b'#!/bin/sh\necho "a stand-in made for tests"\nexec sleep 2147483647\n'
+# CoreDNS says at these addresses that it is well and ready, which `kubeadm upgrade` waits for. It answers no names.
+_COREDNS = b"#!/bin/sh\necho 'a stand-in made for tests'\nhttpd -p 8080 -h /www\nexec httpd -f -p 8181 -h /www\n"
 _REGISTRY_CONFIG = b"""\
 version: 0.1
 log:
@@ -50,7 +53,8 @@ health:
 """
 
 KUBERNETES = tuple(
-    f"k8s.gcr.io/{program}:{kubernetes_build.VERSION}"
+    f"k8s.gcr.io/{program}:{version}"
+    for version in (kubernetes_build.VERSION, NEWER)
     for program in kubernetes_build.PROGRAMS
     if program.startswith("kube-")
 )
@@ -137,9 +141,11 @@ def _base(programs: Programs, arch: str) -> tuple[Member, ...]:
 def _kubernetes(programs: Programs) -> list[Recipe]:
     """Return the control plane and kube-proxy, at the path where the real images have them."""
     recipes = []
+    releases = dict(programs.releases())
     for name in KUBERNETES:
-        program = name.rpartition("/")[2].partition(":")[0]
-        members = {arch: (Member(f"usr/local/bin/{program}", programs.kubernetes / arch / program),) for arch in ARCHES}
+        program, _, version = name.rpartition("/")[2].partition(":")
+        release = releases[version]
+        members = {arch: (Member(f"usr/local/bin/{program}", release / arch / program),) for arch in ARCHES}
         if program == "kube-proxy":
             members = {arch: (*members[arch], *_iptables(programs, arch)) for arch in ARCHES}
         recipes.append(Recipe(name, {"Entrypoint": [f"/usr/local/bin/{program}"], "Env": [_PATH]}, members))
@@ -190,6 +196,10 @@ def _pause(programs: Programs) -> Recipe:
 
 def _standin(name: str) -> Recipe:
     """Return an image that stands in for one that cannot be had; a file with its name makes its layer its own."""
-    members = (Member("stand-in", _STANDIN), Member("stand-in.txt", f"{name}\n".encode(), 0o644))
+    text = Member("stand-in.txt", f"{name}\n".encode(), 0o644)
+    members: tuple[Member, ...] = (Member("stand-in", _STANDIN), text)
+    if "coredns" in name:
+        says = (Member(f"www/{page}", b"OK\n", 0o644) for page in ("health", "ready"))
+        members = (Member("stand-in", _COREDNS), text, *says)
     config = {"Entrypoint": ["/stand-in"], "Env": [_PATH], "Labels": {"stand-in": "true"}}
     return Recipe(name, config, dict.fromkeys(ARCHES, members))

@@ -6,6 +6,7 @@ docker-registry, apache2-utils (htpasswd) and openssl. The original:
 https://github.com/kubernetes/kubernetes/releases/tag/v1.20.2
 
     DIR/<key>/kubernetes/<arch>/...        built programs (kubernetes_build)
+    DIR/<key>/newer/<arch>/...             the same, of a newer patch release (newer_patch)
     DIR/<key>/debian/<arch>/...            Debian's programs (debian_parts)
     DIR/<key>/standins/<arch>/...          stand-ins and pause (standin_programs)
     DIR/<key>/files/<host>/<path>          what the file servers publish (upstream_files)
@@ -29,6 +30,7 @@ from pathlib import Path
 from tests.integration.real.debian_parts import collect_debian_parts
 from tests.integration.real.kubernetes_build import SOURCE_VERSION, build_kubernetes
 from tests.integration.real.loopback_servers import Request, Upstream, serve_directories
+from tests.integration.real.newer_patch import make_newer_patch
 from tests.integration.real.real_images import NAMES, fill_registry
 from tests.integration.real.standin_programs import build_standins
 from tests.integration.real.upstream_files import Programs, write_upstream_files
@@ -54,6 +56,10 @@ def _kubernetes(cache: Path, work: Path, out: Path) -> dict[str, str]:
     return build_kubernetes(work, out)
 
 
+def _newer(cache: Path, work: Path, out: Path) -> dict[str, str]:
+    return make_newer_patch(cache / "kubernetes", out)
+
+
 def _debian(cache: Path, work: Path, out: Path) -> dict[str, str]:
     return collect_debian_parts(work, out)
 
@@ -75,10 +81,11 @@ def _registry(cache: Path, work: Path, out: Path) -> dict[str, str]:
 # Slowest first, as a part made anew makes the later ones anew.
 PARTS = (
     Part("kubernetes", _KUBERNETES_RECIPE, _kubernetes),
+    Part("newer", 1, _newer),
     Part("debian", 2, _debian),
     Part("standins", 2, _standins),
-    Part("files", 3, _files),
-    Part("registry", 2, _registry),
+    Part("files", 4, _files),
+    Part("registry", 4, _registry),
 )
 
 
@@ -138,7 +145,7 @@ def _locked(path: Path, tell: Callable[[str], None]) -> Iterator[None]:
 
 def _programs(cache: Path) -> Programs:
     """Return where the programs of a cache are."""
-    return Programs(cache / "kubernetes", cache / "debian", cache / "standins")
+    return Programs(*(cache / part for part in ("kubernetes", "newer", "debian", "standins")))
 
 
 def _stamp(cache: Path, part: Part) -> Path:

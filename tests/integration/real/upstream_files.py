@@ -2,7 +2,7 @@
 
 The tree that it writes is laid out as the URLs are, https://<host>/<path> at <out>/<host>/<path>:
 
-<out>/dl.k8s.io/release/v1.20.2/bin/linux/<arch>/kubeadm{,.sha256} ...
+<out>/dl.k8s.io/release/v1.20.{2,3}/bin/linux/<arch>/kubeadm{,.sha256} ...
 <out>/github.com/<owner>/<project>/releases/download/<version>/<file>
 <out>/download.docker.com/linux/static/stable/{x86_64,aarch64}/docker-20.10.24.tgz
 <out>/ftp.gnu.org/gnu/gperf/gperf-3.1.tar.gz
@@ -20,6 +20,7 @@ from tests.integration.real import kubernetes_build
 from tests.integration.real.debian_packages import ARCHES
 from tests.integration.real.debian_parts import CNI_PLUGINS, CONTAINERD, DOCKER, GPERF, LIBSECCOMP, RUNC
 from tests.integration.real.fixed_tar import Member, write_tar, write_tar_gz
+from tests.integration.real.newer_patch import NEWER
 from tests.integration.real.standin_programs import CRI_DOCKERD, CRICTL, NERDCTL, SEALOS, SEAUTIL
 
 K3S_ROOT = "v0.14.1"
@@ -74,8 +75,13 @@ class Programs:
     """Where the parts that were made before are: one directory each, architectures below."""
 
     kubernetes: Path
+    newer: Path
     debian: Path
     standins: Path
+
+    def releases(self) -> tuple[tuple[str, Path], ...]:
+        """Return the versions of Kubernetes and where their programs are."""
+        return ((kubernetes_build.VERSION, self.kubernetes), (NEWER, self.newer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,8 @@ def write_upstream_files(programs: Programs, out: Path) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda archive: _write_archive(out, archive), archives))
     for arch in ARCHES:
-        _publish_kubernetes(programs, out / f"dl.k8s.io/release/{kubernetes_build.VERSION}/bin/linux/{arch}", arch)
+        for version, release in programs.releases():
+            _publish_kubernetes(release / arch, out / f"dl.k8s.io/release/{version}/bin/linux/{arch}")
         _link(programs.debian / arch / "bin/runc", out / _release("opencontainers/runc", f"v{RUNC}", f"runc.{arch}"))
     seccomp = _release("seccomp/libseccomp", f"v{LIBSECCOMP}", f"libseccomp-{LIBSECCOMP}.tar.gz")
     _link(programs.debian / f"source/libseccomp-{LIBSECCOMP}.tar.gz", out / seccomp)
@@ -153,10 +160,10 @@ def _write_archive(out: Path, archive: Archive) -> None:
         write_tar_gz(path, archive.members)
 
 
-def _publish_kubernetes(programs: Programs, directory: Path, arch: str) -> None:
+def _publish_kubernetes(release: Path, directory: Path) -> None:
     """Publish the programs of Kubernetes, each with a checksum file that holds the digest and nothing else."""
     for name in kubernetes_build.PROGRAMS:
-        _link(programs.kubernetes / arch / name, directory / name)
+        _link(release / name, directory / name)
         (directory / f"{name}.sha256").write_text(_sha256(directory / name))
 
 
