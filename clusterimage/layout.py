@@ -12,6 +12,7 @@ _build/cache/{sha256,partial}/<hex>         downloads and blobs
       /loadable/<image>.tar.gz              save-registry, of the image that the node loads by hand
       /layers/<key>.tar.gz <key>.json       package
       /log/<step>/<name>.log                what every task did
+      /settled/<words>.json                 that a build had nothing left to do, by its command line
       /state.sqlite .lock                   what doit remembers
 dist/<image>/                               the cluster image: OCI layout and SHA256SUMS
 """

@@ -111,7 +111,10 @@ class Store:
             transfer = Transfer(wanted, self.partial(wanted.digest), moved)
             transfer.receive(opener, attempts)
             digest, size = transfer.hasher.digest, transfer.hasher.size
-            self._keep(transfer.partial, self.path(digest), wanted.mode)
+            with single_flight(self.path(digest)):
+                if not self.has(digest):
+                    self._keep(transfer.partial, self.path(digest), wanted.mode)
+            transfer.partial.unlink(missing_ok=True)
         return digest, size
 
     def keep(self, pieces: Iterable[bytes]) -> tuple[Digest, int]:
