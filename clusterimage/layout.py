@@ -10,7 +10,7 @@ _build/cache/{sha256,partial}/<hex>         downloads and blobs
       /images/<image>.manifest              pull-images
       /registry/<set>/ <set>.manifest       save-registry
       /loadable/<image>.tar.gz              save-registry, of the image that the node loads by hand
-      /layers/<key>.tar.gz <key>.json       package
+      /layers/<key>.tar.gz|.tar.zst <key>.json  package
       /log/<step>/<name>.log                what every task did
       /settled/<words>.json                 that a build had nothing left to do, by its command line
       /state.sqlite .lock                   what doit remembers

@@ -18,6 +18,7 @@ from clusterimage.kubefile import EXTRACTED
 from clusterimage.layout import Layout
 from clusterimage.lock import LockedImage
 from clusterimage.manifest import Entry
+from clusterimage.oci import compression
 from clusterimage.oci.reference import Reference
 from clusterimage.oci.storage import Saved
 from clusterimage.package import Package
@@ -202,7 +203,7 @@ class ApplicationRecipe:
             context=self._context,
             registries=tuple((arch, tuple(save.tree for save in saves if save.arch == arch)) for arch in arches),
             images=tuple((arch, tuple(str(image.reference.plain) for image in names[arch])) for arch in arches),
-            compressor=pins.compressor,
+            compressor=compression.chosen(pins.compressor, self.selection.compression),
             labels=(_STAND_IN,) if self.layout.stand_in else (),
             kubefile=self.asked.kubefile,
             arguments=self.asked.arguments,
