@@ -257,6 +257,6 @@ def retry(what: str, attempts: int, act: Callable[[], bool]) -> None:
             failures += 1
             if not error.retryable or failures >= attempts:
                 raise
-            wait = error.wait or min(0.25 * 2**failures, 8.0)
+            wait = min(0.25 * 2**failures, 8.0) if error.wait is None else error.wait
             log.warning("%s: %s; again in %.1f s", what, error.problem, wait)
             time.sleep(wait)

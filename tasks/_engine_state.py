@@ -101,8 +101,8 @@ class StateDB:
         made: dict[str, list[int] | None] = {}
         for task in tasks:
             known = self._load(task)
-            if "deps:" not in known:
-                return None
+            if "deps:" not in known or "made" not in known.get("_values_:", {}):
+                return None  # it runs whenever it is asked for
             inputs |= {dep: known[dep][:3] for dep in known["deps:"]}
             made |= known["_values_:"]["made"]
         return inputs, made

@@ -1,4 +1,4 @@
-"""A build that had its way, remembered whole: the same words again find in one look that nothing changed.
+"""A run that had its way, remembered whole: the same words again find in one look that nothing changed.
 
 _build/settled/<words>.json    size, mtime and inode of all that the run read or made, and what it said at its end
 
@@ -17,14 +17,14 @@ from collections.abc import Iterable, Mapping
 
 Seal = list[int]
 _READ = ("dodo.py", "doit.cfg", "pyproject.toml", "versions.toml", "clusterimage", "tasks", "context", "data", "locks")
-_NOT_WITH = ("kubefile", "push")  # what else these look at is not among the files of a run
+_NOT_WITH = ("kubefile=", "push=")  # what else these look at is not among the files of a run
 _TICK = 20_000_000  # nanoseconds; Linux' is 10 ms at most
 _before: dict[str, Seal | None] = {}
 
 
 def leave_if_so() -> None:
-    """End the process, successfully, if the command line is a build and everything is as its last run left it."""
-    if not _is_build(sys.argv[1:]):
+    """End the process, successfully, if these words were run before and everything is as that run left it."""
+    if not _may_be_kept(sys.argv[1:]):
         return
     for place in _places():
         said = _said(f"{place}/{_key()}.json")
@@ -50,11 +50,9 @@ def name() -> str:
     return f"{_key()}.json" if _before else ""
 
 
-def _is_build(words: list[str]) -> bool:
-    """Tell whether `words` are `build`, or nothing, and variables."""
-    variables = [word for word in words if "=" in word and not word.startswith("-")]
-    rest = [word for word in words if word not in variables]
-    return rest in ([], ["build"]) and not any(word.startswith(_NOT_WITH) for word in variables)
+def _may_be_kept(words: list[str]) -> bool:
+    """Tell whether a run of `words` is remembered: names of tasks and variables, without any option."""
+    return not any(word.startswith(("-", *_NOT_WITH)) for word in words)
 
 
 def _value(name: str) -> str:
