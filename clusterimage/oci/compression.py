@@ -23,8 +23,8 @@ from typing import IO, Any
 from clusterimage.errors import ConfigError
 from clusterimage.oci.media import OCI_LAYER_GZIP, OCI_LAYER_ZSTD
 
-Part = bytes | bytearray | memoryview
-Pack = Callable[[memoryview], list[Part]]
+Packed = bytes | bytearray
+Pack = Callable[[memoryview], Packed]
 CHOICES = ("gzip", "isal", "zstd")
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _GZIP_BLOCK = 65535
@@ -90,48 +90,50 @@ def packing(name: str) -> Pack:
 
 
 def storing(name: str) -> Pack:
-    """Return what makes a member or frame of a piece as it is, without a copy of it."""
+    """Return what makes a member or frame of a piece as it is."""
     return _stored_zstd if name.startswith("zstd") else _stored_gzip
 
 
-def _deflated(piece: memoryview) -> list[Part]:
+def _deflated(piece: memoryview) -> Packed:
     import deflate
 
-    return [deflate.gzip_compress(piece, 1)]
+    packed: bytearray = deflate.gzip_compress(piece, 1)
+    return packed
 
 
-def _isal(piece: memoryview) -> list[Part]:
+def _isal(piece: memoryview) -> Packed:
     from isal import isal_zlib
 
-    return [_GZIP_HEADER, isal_zlib.compress(piece, 1, -15), _trailer(piece)]
+    return b"".join((_GZIP_HEADER, isal_zlib.compress(piece, 1, -15), _trailer(piece)))
 
 
-def _zstd(piece: memoryview) -> list[Part]:
+def _zstd(piece: memoryview) -> Packed:
     import zstandard
 
     if not hasattr(_local, "compressor"):
         _local.compressor = zstandard.ZstdCompressor(level=3)
-    return [_local.compressor.compress(piece)]
+    packed: bytes = _local.compressor.compress(piece)
+    return packed
 
 
-def _stored_gzip(piece: memoryview) -> list[Part]:
+def _stored_gzip(piece: memoryview) -> Packed:
     """Return a gzip member of stored blocks (RFC 1951 §3.2.4)."""
-    parts: list[Part] = [_GZIP_HEADER]
+    parts: list[bytes | memoryview] = [_GZIP_HEADER]
     for start in range(0, len(piece), _GZIP_BLOCK):
         block = piece[start : start + _GZIP_BLOCK]
         last = start + _GZIP_BLOCK >= len(piece)
         parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
-    return [*parts, _trailer(piece)]
+    return b"".join([*parts, _trailer(piece)])
 
 
-def _stored_zstd(piece: memoryview) -> list[Part]:
+def _stored_zstd(piece: memoryview) -> Packed:
     """Return a zstd frame of raw blocks (RFC 8878 §3.1.1.2)."""
-    parts: list[Part] = [_ZSTD_HEADER + struct.pack("<I", len(piece))]
+    parts: list[bytes | memoryview] = [_ZSTD_HEADER + struct.pack("<I", len(piece))]
     for start in range(0, len(piece), _ZSTD_BLOCK):
         block = piece[start : start + _ZSTD_BLOCK]
         last = start + _ZSTD_BLOCK >= len(piece)
         parts += [(len(block) << 3 | last).to_bytes(3, "little"), block]
-    return parts
+    return b"".join(parts)
 
 
 def _trailer(piece: memoryview) -> bytes:

@@ -27,7 +27,7 @@ from clusterimage import files
 from clusterimage.digest import Digest, Hasher
 from clusterimage.errors import ConfigError
 from clusterimage.oci import compression
-from clusterimage.oci.compression import Part
+from clusterimage.oci.compression import Packed
 
 PIECE = 1 << 20
 _MOST_AT_ONCE = 32
@@ -124,11 +124,11 @@ class _Pipeline:
         while self._written and (all_of_them or self._written[0].done()):
             self._written.popleft().result()
 
-    def _write(self, buffer: bytearray, hashed: Future[None], packed: Future[list[Part]]) -> None:
+    def _write(self, buffer: bytearray, hashed: Future[None], packed: Future[Packed]) -> None:
         try:
-            for part in packed.result():
-                self.packed.update(part)
-                self._stream.write(part)
+            data = packed.result()
+            self.packed.update(data)
+            self._stream.write(data)
         finally:
             hashed.result()
             _buffers().put(buffer)
