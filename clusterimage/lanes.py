@@ -96,7 +96,9 @@ class Lanes:
             return
         remaining = _number(headers.get("RateLimit-Remaining", ""))
         for lane in both:
-            lane.answered() if remaining is None else lane.granted(remaining)
+            lane.answered()
+            if remaining is not None:
+                lane.granted(remaining)
         if remaining == 0:
             self._leave_alone(seconds(headers.get("RateLimit-Reset", "")) or 0.0)
 

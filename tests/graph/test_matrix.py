@@ -101,6 +101,22 @@ def test_an_edited_file_makes_one_layer_of_every_image_that_holds_it(project: Pr
     assert project.digest() == incremental
 
 
+def test_an_edited_text_of_an_application_leaves_its_large_files_alone(project: Project) -> None:
+    words = ("package", "mirror=embedded", "platform=amd64", "kubefile=app/Kubefile", "name=me/app:v1")
+    (project.root / "app/bin").mkdir(parents=True)
+    (project.root / "app/Kubefile").write_text("FROM scratch\nCOPY . .\n")
+    (project.root / "app/bin/program").write_bytes(bytes(3 << 20))
+    (project.root / "app/values.yaml").write_text("a: 1\n")
+    assert project.doit(*words).code == 0
+    before = made(project)
+    (project.root / "app/values.yaml").write_text("a: 2\n")
+
+    assert project.doit(*words).code == 0
+
+    assert len([path for path in before if path.endswith(".tar.gz")]) == 2
+    assert len([path for path in made(project) - before if path.endswith(".tar.gz")]) == 1
+
+
 def made(project: Project) -> set[str]:
     """Return the cached layers."""
     layers = project.root / "_build/embedded/layers"

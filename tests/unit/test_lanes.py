@@ -72,6 +72,9 @@ def test_no_more_are_asked_at_once_than_are_granted() -> None:
     assert lanes.large.most == 3.0
     lanes.hear(200, {"RateLimit-Remaining": "0"})
     assert lanes.large.most == 1.0
+    for _ in range(100):
+        lanes.hear(200, {"RateLimit-Remaining": "5000"})
+    assert lanes.large.most == 8.0
 
 
 @pytest.mark.parametrize(
