@@ -5,7 +5,7 @@ locks/<version>.toml                        pins; a mirror of other bytes has it
 _build/cache/{sha256,partial}/<hex>         downloads and blobs
       /trees/<name>/ <name>.manifest        extract
       /rendered/<image>/ <image>.manifest   render-templates
-      /context/<image>/ <image>.manifest    merge-rootfs
+      /context/<image>/ <image>.manifest .copies  merge-rootfs
       /discovered/<name>+<tag>.toml         lock, of an application image: the images that it was found to need
       /images/<image>.manifest              pull-images
       /registry/<set>/ <set>.manifest       save-registry
