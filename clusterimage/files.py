@@ -82,6 +82,8 @@ def copy(source: Path, dest: Path) -> None:
 
 def _shared(source: Path, dest: Path) -> bool:
     """Let the kernel copy, which shares the blocks where the file system can (btrfs, XFS); False where it does not."""
+    if not hasattr(os, "copy_file_range"):  # not on macOS
+        return False
     with source.open("rb") as origin, dest.open("wb") as target:
         size, copied = os.fstat(origin.fileno()).st_size, 0
         try:
