@@ -31,6 +31,7 @@ from clusterimage.oci.compression import Packed
 
 PIECE = 1 << 20
 _MOST_AT_ONCE = 32
+_SYNC_EVERY = 64 << 20
 _COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PK\x03\x04")
 _WORTH_STORING = 4096
 
@@ -101,7 +102,8 @@ class _Pipeline:
         self.plain, self.packed = Hasher(), Hasher()
         self._stream = stream
         self._pack, self._store = compression.packing(compressor), compression.storing(compressor)
-        self._hashing, self._writing = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._hashing, self._writing, self._syncing = (ThreadPoolExecutor(1) for _ in range(3))
+        self._synced = 0
         self._written: deque[Future[None]] = deque()
 
     def __enter__(self) -> _Pipeline:
@@ -110,6 +112,7 @@ class _Pipeline:
     def __exit__(self, *_: object) -> None:
         self._hashing.shutdown()
         self._writing.shutdown()
+        self._syncing.shutdown()
         self._raise(all_of_them=True)
 
     def take(self, buffer: bytearray, size: int, stored: bool) -> None:
@@ -129,6 +132,10 @@ class _Pipeline:
             data = packed.result()
             self.packed.update(data)
             self._stream.write(data)
+            if self.packed.size - self._synced > _SYNC_EVERY:
+                # What is on the disk already need not be waited for at the end.
+                self._synced = self.packed.size
+                self._syncing.submit(os.fdatasync, self._stream.fileno())
         finally:
             hashed.result()
             _buffers().put(buffer)
