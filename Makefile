@@ -2,7 +2,7 @@
 # Each makes its own .venv; PYTHON chooses the interpreter (3.11 or newer).
 
 PYTHON ?= python3
-VARIABLES = k8s cri platform cni flavor name kubefile context args ignore overlay mirror offline locked debug
+VARIABLES = k8s cri platform cni flavor name kubefile context args ignore overlay mirror compression offline locked debug
 CHOSEN = $(foreach name,$(VARIABLES),$(if $($(name)),$(name)=$($(name))))
 
 .PHONY: help demo build test test-slow cluster bench clean

@@ -8,6 +8,10 @@ from pathlib import Path
 gc.disable()  # nothing that loading makes is garbage; the engine turns it on again for a run
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from tasks import _settled
+
+_settled.leave_if_so()
+
 from tasks import _engine
 from tasks.lock import task_lock
 from tasks.download import task_download

@@ -8,10 +8,8 @@ https://github.com/opencontainers/image-spec (image-layout.md; layer.md for what
 
 from __future__ import annotations
 
-import gzip
 import json
 import tarfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -23,6 +21,7 @@ from clusterimage.digest import Digest, Hasher
 from clusterimage.errors import ClusterImageError, ConfigError
 from clusterimage.kubefile.content import Inherited
 from clusterimage.lock import Descriptor, LockedPlatform
+from clusterimage.oci import compression
 from clusterimage.oci.image import IMAGE_NAME, REF_NAME, BaseImage
 from clusterimage.oci.media import INDEXES, MANIFESTS, OCI_MANIFEST
 from clusterimage.oci.reference import Reference
@@ -246,16 +245,14 @@ def _read_layer(base: Base, digest: Digest) -> list[tuple[str, str, str]]:
     found: list[tuple[str, str, str]] = []
     try:
         with path.open("rb") as stream:
-            packed = stream.read(2) == b"\x1f\x8b"
-            stream.seek(0)
             hashing = _Hashing(stream)
-            plain: Any = gzip.GzipFile(fileobj=hashing) if packed else hashing  # type: ignore[call-overload]
+            plain = compression.opened(hashing)  # type: ignore[arg-type]
             with tarfile.open(fileobj=plain, mode="r|") as tar:
                 found.extend(_member(tar, member) for member in tar)
             while plain.read(1 << 20):
                 pass
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        hint = "only layers that are plain tar or gzip can be built on"
+    except compression.damaged() as error:
+        hint = "only layers that are plain tar, gzip or zstd can be built on"
         raise ClusterImageError(f"FROM {base.name}: layer {digest} cannot be read: {error}", hint=hint) from error
     except FileNotFoundError as error:
         raise ClusterImageError(f"{path}: is missing", hint="build or pull the base image again") from error

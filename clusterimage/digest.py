@@ -50,7 +50,7 @@ class Hasher:
         self._sha = hashlib.sha256()
         self.size = 0
 
-    def update(self, data: bytes | memoryview) -> None:
+    def update(self, data: bytes | bytearray | memoryview) -> None:
         """Add `data`."""
         self._sha.update(data)
         self.size += len(data)

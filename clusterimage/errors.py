@@ -32,11 +32,12 @@ class ConfigError(ClusterImageError):
 class FetchError(ClusterImageError):
     """A server did not give what was asked for; `retryable` says whether the same request may succeed later.
 
-    `wait` is how many seconds the server asks to leave it alone, `status` its HTTP status where there is one.
+    `wait` is how many seconds the server asks to leave it alone, None where it says nothing, `status` its HTTP status
+    where there is one.
     """
 
     def __init__(
-        self, problem: str, *, hint: str = "", retryable: bool = False, wait: float = 0.0, status: int = 0
+        self, problem: str, *, hint: str = "", retryable: bool = False, wait: float | None = None, status: int = 0
     ) -> None:
         super().__init__(problem, hint=hint)
         self.retryable = retryable

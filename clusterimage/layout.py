@@ -5,13 +5,14 @@ locks/<version>.toml                        pins; a mirror of other bytes has it
 _build/cache/{sha256,partial}/<hex>         downloads and blobs
       /trees/<name>/ <name>.manifest        extract
       /rendered/<image>/ <image>.manifest   render-templates
-      /context/<image>/ <image>.manifest    merge-rootfs
+      /context/<image>/ <image>.manifest .copies  merge-rootfs
       /discovered/<name>+<tag>.toml         lock, of an application image: the images that it was found to need
       /images/<image>.manifest              pull-images
       /registry/<set>/ <set>.manifest       save-registry
       /loadable/<image>.tar.gz              save-registry, of the image that the node loads by hand
-      /layers/<key>.tar.gz <key>.json       package
+      /layers/<key>.tar.gz|.tar.zst <key>.json  package
       /log/<step>/<name>.log                what every task did
+      /settled/<words>.json                 that a build had nothing left to do, by its command line
       /state.sqlite .lock                   what doit remembers
 dist/<image>/                               the cluster image: OCI layout and SHA256SUMS
 """

@@ -1,7 +1,7 @@
 """locks/<version>.toml: every byte that a build may use, pinned. Sorted and stable, so that a change can be reviewed.
 
 kubernetes = "v1.22.15"
-compressor = "gzip isal-1 1.9.1"     how layers are compressed; other bytes would come of another one
+compressor = "gzip libdeflate-1 …"   what layers may be compressed by; other bytes would come of another version
 
 [[file]]                             by component, version, architecture
 component = "crictl"                 witness: who vouched for the sha256 besides the download itself

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from clusterimage import credentials
 from clusterimage.credentials import Credentials
 from clusterimage.digest import CHUNK
 from clusterimage.errors import ClusterImageError, ConfigError, FetchError
+from clusterimage.lanes import Lanes, seconds
 from clusterimage.oci.reference import DOCKER_HUB
 from clusterimage.spec import EMBEDDED, Mirror
 
@@ -73,7 +75,9 @@ class Network:
     moved: Callable[[int], None] = _nothing
 
     def __post_init__(self) -> None:
-        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._shared: requests.Session | None = None
+        self._lanes: defaultdict[str, Lanes] = defaultdict(Lanes)
         self._tokens: dict[tuple[str, str], str] = {}
 
     # ------------------------------------------------------------------ where
@@ -100,11 +104,17 @@ class Network:
 
     # --------------------------------------------------------------- requests
 
-    def opener(self, url: str, headers: Mapping[str, str] | None = None) -> Opener:
-        """Return a function that asks for `url` from an offset on, as a download that goes on needs it."""
+    def opener(self, url: str, headers: Mapping[str, str] | None = None, size: int | None = None) -> Opener:
+        """Return a function that asks for `url` from an offset on, as a download that goes on needs it.
 
-        def ask(offset: int) -> AbstractContextManager[requests.Response]:
-            return self.open(url, headers={**(headers or {}), **({"Range": f"bytes={offset}-"} if offset else {})})
+        It waits for its turn among all bodies of that host; `size` is what is expected, None where nobody knows.
+        """
+
+        @contextmanager
+        def ask(offset: int) -> Iterator[requests.Response]:
+            sent = {**(headers or {}), **({"Range": f"bytes={offset}-"} if offset else {})}
+            with self._lanes[urlsplit(url).netloc].turn(size), self.open(url, headers=sent) as response:
+                yield response
 
         return ask
 
@@ -163,19 +173,27 @@ class Network:
             verify=self._ca,
         )
         _refuse_downgrade(url, response)
+        self._lanes[urlsplit(url).netloc].hear(response.status_code, response.headers)
         return response
 
     def _session(self) -> requests.Session:
-        import requests
+        """Return the one session that all threads share, and with it the connections that are kept."""
+        with self._lock:
+            self._shared = self._shared or self._new_session()
+            return self._shared
 
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-            # The embedded upstream is on loopback, where a proxy of the user's environment has no business.
-            self._local.session.trust_env = self.mirror.name != EMBEDDED
-            self._local.session.headers["User-Agent"] = AGENT
-            # What is pinned are the bytes as they lie on the server: no encoding on the way.
-            self._local.session.headers["Accept-Encoding"] = "identity"
-        session: requests.Session = self._local.session
+    def _new_session(self) -> requests.Session:
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        session = requests.Session()
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_connections=16, pool_maxsize=16))
+        # The embedded upstream is on loopback, where a proxy of the user's environment has no business.
+        session.trust_env = self.mirror.name != EMBEDDED
+        session.headers["User-Agent"] = AGENT
+        # What is pinned are the bytes as they lie on the server: no encoding on the way.
+        session.headers["Accept-Encoding"] = "identity"
         return session
 
     @property
@@ -265,12 +283,11 @@ def _reason_given(response: requests.Response) -> str:
 
 def _refused(url: str, response: requests.Response, said: str = "") -> FetchError:
     code = response.status_code
-    wait = response.headers.get("Retry-After", "")
     return FetchError(
         f"{redact(url)}: {code} {response.reason}{said}",
         hint=_HINTS.get(code, "try again later, or use mirror="),
         retryable=code in _RETRYABLE,
-        wait=min(float(wait), 60.0) if wait.isdigit() else 0.0,
+        wait=seconds(response.headers.get("Retry-After", "")),
         status=code,
     )
 

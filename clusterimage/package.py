@@ -1,7 +1,7 @@
 """A build context, its Kubefile and its saved registries, made into the cluster image that is shipped.
 
     dist/<image>/   an OCI layout (oci/image.py) and SHA256SUMS over all of it
-    _build/layers/<key>.tar.gz, <key>.json   every layer once, by the manifest of its content and the compressor
+    _build/layers/<key>.tar.gz or .tar.zst, <key>.json   every layer once, by its manifest and compressor
 
 A part of the image that changes on its own is a layer of its own: an edited template makes kilobytes anew.
 """
@@ -20,7 +20,7 @@ from clusterimage.digest import Digest
 from clusterimage.errors import ClusterImageError
 from clusterimage.kubefile import Content
 from clusterimage.manifest import Entry
-from clusterimage.oci import image, layer
+from clusterimage.oci import compression, image, layer
 from clusterimage.oci.image import BuiltLayer, Image
 from clusterimage.oci.layer import Layer, Member, Written
 from clusterimage.oci.reference import Reference
@@ -138,13 +138,13 @@ def _layer(part: str, sources: dict[str, Source], package: Package, cache: Path)
     ordered = [sources[path] for path in sorted(sources)]
     lines = "\n".join(source.entry.line() for source in ordered)
     key = digest.of_bytes(f"{package.compressor} {package.epoch}\n{lines}".encode()).hex
-    path, record = cache / f"{key}.tar.gz", cache / f"{key}.json"
+    path, record = cache / f"{key}{compression.suffix(package.compressor)}", cache / f"{key}.json"
     with single_flight(path):
         written = _remembered(record, path)
         if written is None:
             written = layer.write(Layer(tuple(map(_member, ordered)), package.epoch), package.compressor, path)
             _remember(record, path, written)
-    return BuiltLayer(written, path, part)
+    return BuiltLayer(written, path, part, compression.media_type(package.compressor))
 
 
 def _member(source: Source) -> Member:
@@ -164,10 +164,16 @@ def _remembered(record: Path, path: Path) -> Written | None:
     try:
         values = json.loads(record.read_text("utf-8"))
         written = Written(Digest(values["diff_id"]), Digest(values["digest"]), values["size"])
-        intact = values["seal"] == _seal(path) or digest.of_file(path) == written.digest
+        seal = _seal(path)
+        if values["seal"] == seal:
+            return written
+        intact = digest.of_file(path) == written.digest and _seal(path) == seal
     except (OSError, ValueError, KeyError):
         return None
-    return written if intact else None
+    if not intact:
+        return None
+    _remember(record, path, written)  # it was only touched: nobody need hash it again
+    return written
 
 
 def _seal(path: Path) -> list[int]:

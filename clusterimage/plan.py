@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from clusterimage import imagelist, lock, requirement
-from clusterimage.application.recipe import ApplicationRecipe
 from clusterimage.errors import ConfigError
 from clusterimage.flavor import FLAVORS
 from clusterimage.layout import Layout
@@ -33,6 +32,9 @@ from clusterimage.work import (
     Save,
     Unpacking,
 )
+
+if TYPE_CHECKING:
+    from clusterimage.application.recipe import ApplicationRecipe
 
 T = TypeVar("T", Download, Extraction, Pull, Load)
 
@@ -69,6 +71,8 @@ def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None =
     `helm` is the program that renders the charts of an application image, None where there is none.
     """
     if selection.application is not None:
+        from clusterimage.application.recipe import ApplicationRecipe  # a third of all imports, for kubefile= only
+
         return _application(ApplicationRecipe.read(selection, selection.application, layout, helm))
     extra = imagelist.read(layout.context / "imageList")
     lockings, recipes = [], []

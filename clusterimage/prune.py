@@ -28,7 +28,7 @@ from clusterimage.spec import ARCHES, Spec
 _BY_NAME = ("rendered", "context", "registry", "packages", "discovered")
 _BY_DIGEST = ("trees", "images", "loadable")  # named NAME-DIGEST, by the first characters of a digest
 _SHORT = 12
-_ENDINGS = (SUFFIX, ".tar.gz", ".toml")
+_ENDINGS = (SUFFIX, ".copies", ".tar.gz", ".tar.zst", ".toml")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from clusterimage.contract import Expected
 from clusterimage.flavor import SEALER, Flavor
 from clusterimage.layout import Layout
 from clusterimage.lock import Lock, LockedFile, LockedImage
+from clusterimage.oci import compression
 from clusterimage.oci.reference import Reference
 from clusterimage.oci.storage import Saved
 from clusterimage.package import Package
@@ -227,7 +228,8 @@ class Recipe:
             pull = self._pull(reference, arch)
             name = f"{reference.label}-{arch}"
             path = self.layout.loadable(f"{name.replace('/', '_')}-{pull.image.top.digest.hex[:12]}")
-            yield Load(name, pull.image, arch, self.pins.compressor, pull.listing, path)
+            gzip = compression.chosen(self.pins.compressor, "gzip")  # what a node unpacks by hand
+            yield Load(name, pull.image, arch, gzip, pull.listing, path)
 
     # --------------------------------------------------------------- packages
 
@@ -244,7 +246,7 @@ class Recipe:
             context=self.layout.tree("context", one.id),
             registries=registries,
             images=tuple((arch, names) for arch in self.selection.arches),
-            compressor=self.pins.compressor,
+            compressor=compression.chosen(self.pins.compressor, self.selection.compression),
             labels=stand_in,
             sealer_annotations=self.flavor.sealer_annotations,
         )

@@ -10,7 +10,7 @@ from clusterimage import lock, source
 from clusterimage.errors import ConfigError
 from clusterimage.lock import Lock
 from clusterimage.network import Network
-from clusterimage.oci import layer
+from clusterimage.oci import compression
 from clusterimage.oci.pin import pin
 from clusterimage.store import Store
 from clusterimage.table import Table
@@ -27,7 +27,7 @@ def write(network: Network, locking: Locking, witnesses: Path | None, store: Sto
     `witnesses` is the table of the second witness, None for a mirror of other bytes.
     """
     others = _known(locking).without(locking.requirement)
-    _save(network, locking, replace(others, compressor=layer.compressor()), witnesses, store)
+    _save(network, locking, replace(others, compressor=compression.every()), witnesses, store)
 
 
 def complete(network: Network, locking: Locking, witnesses: Path | None, store: Store) -> None:
@@ -36,7 +36,7 @@ def complete(network: Network, locking: Locking, witnesses: Path | None, store: 
 
 
 def _known(locking: Locking) -> Lock:
-    empty = lock.empty(locking.requirement.kubernetes, layer.compressor())
+    empty = lock.empty(locking.requirement.kubernetes, compression.every())
     try:
         return lock.load(locking.path) or empty
     except ConfigError as error:

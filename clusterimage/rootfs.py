@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from clusterimage.digest import Digest, Hasher
+from clusterimage.oci import compression
 
 REGISTRY = "registry/docker/registry/v2"
 _TEXTS = ("etc/", "scripts/", "lib/", "application/", "manifests/", "images/shim/", "statics/", "Metadata")
@@ -100,8 +101,8 @@ def _platform(dest: Path, manifest: dict[str, Any], arch: str) -> Rootfs:
         annotations=manifest.get("annotations") or {},
     )
     for layer in manifest["layers"]:
-        # A chain of gzip members is one file (RFC 1952 §2.2), but not to tarfile's own stream mode.
-        with gzip.open(_blob(dest, layer["digest"])) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        path = _blob(dest, layer["digest"])
+        with path.open("rb") as packed, tarfile.open(fileobj=compression.opened(packed), mode="r|") as tar:
             for member in tar:
                 _take(rootfs, tar, member)
     return rootfs

@@ -10,6 +10,7 @@ from clusterimage.application import chosen
 from clusterimage.application.chosen import Application
 from clusterimage.errors import ConfigError
 from clusterimage.flavor import FLAVORS, SEALER, Flavor
+from clusterimage.oci import compression
 from clusterimage.oci.reference import Reference
 from clusterimage.spec import ARCHES, EMBEDDED, Mirror, Spec
 from clusterimage.table import nearest
@@ -32,6 +33,7 @@ VARIABLES = {
     "mirror": "a profile of [mirrors] in versions.toml, or embedded",
     "offline": "yes: no network at all",
     "locked": "yes: refuse to make or change a lock",
+    "compression": "gzip (the default), isal or zstd: how layers are compressed",
     "push": "yes: push what was built",
     "username": "who pushes; also CLUSTERIMAGE_USERNAME, by default what Docker's configuration says",
     "password": "- reads one line of standard input; better CLUSTERIMAGE_PASSWORD: others can see a command line",
@@ -93,6 +95,7 @@ class Selection:
     port: int = 0
     compared: tuple[str, str] = ("", "")
     form: str = FORMATS[0]
+    compression: str = "gzip"
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -150,6 +153,7 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         port=_port(variables.get("port", "")),
         compared=(variables.get("a", ""), variables.get("b", "")),
         form=_form(variables.get("format") or FORMATS[0]),
+        compression=_compression(variables.get("compression", "")),
     )
 
 
@@ -165,6 +169,13 @@ def _pushing(variables: Mapping[str, str]) -> Pushing:
         plain_http=tuple(_list("plain_http", variables.get("plain_http", ""))),
         mount=variables.get("mount", ""),
     )
+
+
+def _compression(text: str) -> str:
+    chosen = _choices("compression", text, compression.CHOICES, ("gzip",))
+    if len(chosen) > 1:
+        raise ConfigError(f"compression={text}: one at a time")
+    return chosen[0]
 
 
 def _port(text: str) -> int:

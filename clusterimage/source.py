@@ -19,7 +19,7 @@ _HEX = re.compile(r"\b[0-9a-fA-F]{64}\b")
 def fetch(network: Network, pin: LockedFile, store: Store, mode: int) -> None:
     """Bring the file of `pin` into `store`, verified; `mode` is that of the file in the rootfs."""
     wanted = Wanted(f"{pin.component} {pin.url}", pin.digest, pin.size, mode & 0o555)
-    store.fetch(wanted, network.opener(network.file_url(pin.url)), network.attempts, network.moved)
+    store.fetch(wanted, network.opener(network.file_url(pin.url), size=pin.size), network.attempts, network.moved)
 
 
 def pin(network: Network, request: FileRequest, checksums: str, store: Store, witnesses: Table) -> LockedFile:

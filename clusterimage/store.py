@@ -111,7 +111,10 @@ class Store:
             transfer = Transfer(wanted, self.partial(wanted.digest), moved)
             transfer.receive(opener, attempts)
             digest, size = transfer.hasher.digest, transfer.hasher.size
-            self._keep(transfer.partial, self.path(digest), wanted.mode)
+            with single_flight(self.path(digest)):
+                if not self.has(digest):
+                    self._keep(transfer.partial, self.path(digest), wanted.mode)
+            transfer.partial.unlink(missing_ok=True)
         return digest, size
 
     def keep(self, pieces: Iterable[bytes]) -> tuple[Digest, int]:
@@ -254,6 +257,6 @@ def retry(what: str, attempts: int, act: Callable[[], bool]) -> None:
             failures += 1
             if not error.retryable or failures >= attempts:
                 raise
-            wait = error.wait or min(0.25 * 2**failures, 8.0)
+            wait = min(0.25 * 2**failures, 8.0) if error.wait is None else error.wait
             log.warning("%s: %s; again in %.1f s", what, error.problem, wait)
             time.sleep(wait)

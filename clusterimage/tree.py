@@ -1,13 +1,18 @@
 """Merging pieces and trees into the build context of a cluster image.
 
 amd64/ arm64/ rootfs/ Kubefile imageList [tigera-operator.yaml custom-resources.yaml calico.sh]
+
+<tree>.copies beside it: for every file of the user's the seals (size, mtime, inode) of it and of our copy, and its
+sha256. While both are what they were, the copy goes on into the next tree, neither read nor written.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from clusterimage import digest, files, manifest
 from clusterimage.archive import rooted
@@ -64,6 +69,8 @@ class Branch:
 def merge(pieces: tuple[Piece, ...], branches: tuple[Branch, ...], empty: tuple[str, ...], dest: Path) -> None:
     """Link all pieces and branches into the tree `dest` and write its manifest last; `empty` directories are made.
 
+    Files of the user's are copied, those that did not change since the last time only once.
+
     Two owners of one rank with different content for a place raise CollisionError; with the same content they agree.
     """
     listing = dest.with_name(dest.name + manifest.SUFFIX)
@@ -72,15 +79,59 @@ def merge(pieces: tuple[Piece, ...], branches: tuple[Branch, ...], empty: tuple[
     empty = tuple(dict.fromkeys([*empty, *(place for branch in branches for place in branch.directories())]))
     _refuse_below_files(chosen, empty)
     entries = [Entry(path=place, mode=0o755, part="config") for place in empty]
+    copies = _Copies(dest)
     with files.atomic_tree(dest) as tree:
         for place in empty:
             rooted(tree, place).mkdir(parents=True, exist_ok=True)
         for piece in chosen:
             target = rooted(tree, piece.place)
             target.parent.mkdir(parents=True, exist_ok=True)
-            (files.copy if piece.users else files.link_or_copy)(piece.source, target)
+            if piece.users and not piece.source.is_symlink():
+                piece = replace(piece, sha256=copies.bring(piece, target))
+            else:
+                (files.copy if piece.users else files.link_or_copy)(piece.source, target)
             entries.append(_entry(piece))
+    copies.keep()
     manifest.write(listing, entries)
+
+
+def record(dest: Path) -> Path:
+    """Return where the copies in the tree `dest` are noted."""
+    return dest.with_name(f"{dest.name}.copies")
+
+
+class _Copies:
+    """The copies of users' files in a tree: what is known of those of the last time, and of the new ones."""
+
+    def __init__(self, dest: Path) -> None:
+        self._dest = dest
+        self._new: dict[str, list[Any]] = {}
+        try:
+            self._known = dict(json.loads(record(dest).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            self._known = {}
+
+    def bring(self, piece: Piece, target: Path) -> str:
+        """Bring the file of `piece` to `target` and return its sha256."""
+        source, last = [str(piece.source), *_seal(piece.source)], self._dest / piece.place
+        known = self._known.get(piece.place)
+        if known and known[0] == source and last.is_file() and known[1] == _seal(last):
+            files.link_or_copy(last, target)
+            sha256 = str(known[2])
+        else:
+            files.copy(piece.source, target)
+            sha256 = digest.of_file(target).hex
+        self._new[piece.place] = [source, _seal(target), sha256]
+        return sha256
+
+    def keep(self) -> None:
+        """Note the copies for the next time."""
+        files.write(record(self._dest), json.dumps(self._new).encode())
+
+
+def _seal(path: Path) -> list[int]:
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def _choose(pieces: list[Piece]) -> list[Piece]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from clusterimage.application.pinning import Order
 from clusterimage.contract import Expected
 from clusterimage.lock import LockedFile, LockedImage
 from clusterimage.oci.storage import Saved
@@ -14,6 +14,9 @@ from clusterimage.rendering import Rendering
 from clusterimage.requirement import Requirement
 from clusterimage.selection import Combination
 from clusterimage.tree import Branch, Piece
+
+if TYPE_CHECKING:
+    from clusterimage.application.pinning import Order
 
 
 @dataclass(frozen=True, slots=True)

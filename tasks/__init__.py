@@ -12,5 +12,6 @@
     prune .............. what nothing uses any more goes from _build/
 
 Every edge is a file. Modules that begin with an underscore are the machinery: what is planned (_plan), what a task
-looks like (_step), what running one means (_run), how doit runs them all (_engine and its parts).
+looks like (_step), what running one means (_run), how doit runs them all (_engine and its parts), what
+need not run at all (_settled).
 """

@@ -25,7 +25,7 @@ from doit.runner import Runner
 
 from clusterimage import files
 from clusterimage.errors import ClusterImageError, from_os_error
-from tasks import _run
+from tasks import _run, _settled
 from tasks._engine_reporter import LineReporter
 from tasks._engine_state import ContentChecker, State
 from tasks._plan import plan
@@ -79,6 +79,7 @@ class PoolRunner(Runner):  # type: ignore[misc]
                 held = _hold(plan().layout.build / ".lock")
                 files.sweep(plan().layout.build, plan().layout.dist)
             result = int(super().run_all(task_dispatcher))
+            self._remember(task_dispatcher.nodes, result)
         except (ClusterImageError, OSError) as error:
             known = from_os_error(error) if isinstance(error, OSError) else error
             if known is None:
@@ -94,6 +95,18 @@ class PoolRunner(Runner):  # type: ignore[misc]
         if result == 0 and self._again:
             return _begin_again()
         return result
+
+    def _remember(self, nodes: dict[str, Any], result: int) -> None:
+        """Have the next run of the same words find at once that there is nothing to do, as long as that is so."""
+        if result or self._again or not _settled.name() or any(node.run_status == "ignore" for node in nodes.values()):
+            return
+        seals = self.dep_manager.backend.seals(name for name, node in nodes.items() if node.task.actions)
+        if seals is not None:
+            count = self.reporter.ran + self.reporter.skipped
+            said = f"{self.reporter.images()}0 tasks run, {count} up to date, 0.0 s\n"
+            layout = plan().layout
+            record = _settled.record(seals[0], seals[1], (str(layout.state),), said)
+            files.write(layout.build / "settled" / _settled.name(), record)
 
     def run_tasks(self, task_dispatcher: Any) -> None:
         """Feed the pools from doit's dispatcher until nothing is left, or something failed."""
@@ -112,6 +125,7 @@ class PoolRunner(Runner):  # type: ignore[misc]
             _run.stopping.set()
             raise
         finally:
+            self.dep_manager.backend.reseal(self.dep_manager.checker.touched)
             for pool in self._pools.values():
                 pool.shutdown(wait=not _run.stopping.is_set(), cancel_futures=True)
 
@@ -126,7 +140,12 @@ class PoolRunner(Runner):  # type: ignore[misc]
             if node == "hold on":
                 return
             done = node
-            if self.select_task(node, task_dispatcher.tasks):
+            if not self.select_task(node, task_dispatcher.tasks):
+                continue
+            if not node.task.actions:  # a group: it does nothing, so that nothing is to be kept of it
+                node.run_status = "successful"
+                self._note_again(node.task)
+            else:
                 running[self._submit(node.task)] = node
                 done = None
 
@@ -147,7 +166,10 @@ class PoolRunner(Runner):  # type: ignore[misc]
             if changed:
                 failure = TaskFailed(f"{changed[0]}: changed while it was used\n  hint: run the same command again")
         self.process_task_result(node, failure)
-        self._again = self._again or bool((node.task.meta or {}).get("again"))
+        self._note_again(node.task)
+
+    def _note_again(self, task: Any) -> None:
+        self._again = self._again or bool((task.meta or {}).get("again"))
 
 
 def _known_tasks_only(execute: Callable[..., int]) -> Callable[..., int]:

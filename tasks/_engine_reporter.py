@@ -122,6 +122,11 @@ class LineReporter:
     def teardown_task(self, task: Any) -> None:
         """Hear of a teardown; there are none."""
 
+    def images(self) -> str:
+        """Return the lines that name the images which were asked for."""
+        packs = [one for one in plan().packs if self.selected & {"build", "package", f"package:{one.name}"}]
+        return "".join(map(_image, packs))
+
     def complete_run(self) -> None:
         """Say what was done, and where the images are."""
         if self.bar is not None:
@@ -129,9 +134,7 @@ class LineReporter:
             self.bar = None
         if self.stopped:
             return
-        for pack in plan().packs:
-            if not self.failed and self.selected & {"build", "package", f"package:{pack.name}"}:
-                self._write(_image(pack))
+        self._write("" if self.failed else self.images())
         if self.answered and not (self.ran or self.skipped or self.failed):
             return
         seconds = time.monotonic() - self.started

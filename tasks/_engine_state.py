@@ -10,6 +10,7 @@ import json
 import os
 import sqlite3
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,25 @@ class StateDB:
                 raise self._said(error) from error
             self._put_aside()
 
+    def seals(self, tasks: Iterable[str]) -> tuple[dict[str, list[int]], dict[str, list[int] | None]] | None:
+        """Return size, mtime and inode of all inputs of `tasks`, and of all that they made; None if one is not kept."""
+        inputs: dict[str, list[int]] = {}
+        made: dict[str, list[int] | None] = {}
+        for task in tasks:
+            known = self._load(task)
+            if "deps:" not in known or "made" not in known.get("_values_:", {}):
+                return None  # it runs whenever it is asked for
+            inputs |= {dep: known[dep][:3] for dep in known["deps:"]}
+            made |= known["_values_:"]["made"]
+        return inputs, made
+
+    def reseal(self, touched: list[list[Any]]) -> None:
+        """Keep the states `touched`, which are values of ours, as they are now: nobody need hash those files again."""
+        states = {id(state) for state in touched}
+        for task, known in self._tasks.items():
+            if any(id(value) in states for value in known.values()):
+                self._write(task)
+
     def in_(self, task: str) -> bool:
         """Tell whether anything is known of a task."""
         return bool(self._load(task))
@@ -127,12 +147,20 @@ class State(Dependency):  # type: ignore[misc]
 class ContentChecker(FileChangedChecker):  # type: ignore[misc]
     """Compares inputs by size, mtime and inode, and by sha256 where those differ; a blob's name is its sha256."""
 
+    def __init__(self) -> None:
+        self.touched: list[list[Any]] = []  # states of inputs that are what they were, with another mtime or inode
+
     def check_modified(self, file_path: str, file_stat: os.stat_result, state: list[Any]) -> bool:
         """Tell whether the content differs from `state`."""
         size, mtime, inode, sha256 = state
-        if [size, mtime, inode] == [file_stat.st_size, file_stat.st_mtime_ns, file_stat.st_ino]:
+        seal = [file_stat.st_size, file_stat.st_mtime_ns, file_stat.st_ino]
+        if [size, mtime, inode] == seal:
             return False
-        return bool(size != file_stat.st_size) or self._sha256(file_path) != sha256
+        if size != file_stat.st_size or self._sha256(file_path) != sha256:
+            return True
+        state[:3] = seal
+        self.touched.append(state)
+        return False
 
     def get_state(self, dep: str, current_state: list[Any] | None) -> list[Any] | None:
         """Return the state of an input, None where it did not change."""

@@ -7,7 +7,6 @@ _build/context/<image>/ + Kubefile + upstream      ->  locks/apps/<image>.toml
 from collections.abc import Iterator
 
 from clusterimage import resolve
-from clusterimage.application import pinning
 from tasks._plan import ROOT, plan, spec
 from tasks._step import NETWORK, Task, always, asked_for, group
 
@@ -24,6 +23,8 @@ def task_lock() -> Iterator[Task]:
         refusal = (resolve.refuse, locking.path, locking.missing)
         yield always(f"lock:{locking.name}", refusal if plan().selection.locked else call)
     for one in plan().pinnings:
+        from clusterimage.application import pinning  # for kubefile= only
+
         find = pinning.renew if asked_for("lock") else pinning.complete
         order = (pinning.refuse if plan().selection.locked else find, NETWORK, one.order)
         yield always(f"lock:{one.name}", order, inputs=one.inputs)

@@ -21,6 +21,6 @@ def task_merge_rootfs() -> Iterator[Task]:
             f"merge-rootfs:{one.name}",
             call,
             inputs=tuple(dict.fromkeys(sources)),
-            outputs=(listing,),
+            outputs=(listing, tree.record(one.tree)),
             made=Made(listing, one.tree),
         )

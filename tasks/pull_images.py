@@ -6,7 +6,7 @@ archives in the build context       ->  the same
 
 from collections.abc import Iterator
 
-from clusterimage.oci import imported, local, remote
+from clusterimage.oci import remote
 from tasks._plan import plan
 from tasks._step import NET, NETWORK, Made, Task, group, step
 
@@ -16,12 +16,18 @@ def task_pull_images() -> Iterator[Task]:
     yield group("pull-images", "Pull the images, blob by blob, by digest")
     store = plan().layout.store
     for one in plan().pulls:
-        pull = local.pull if one.image.reference.local else remote.pull
+        pull = remote.pull
+        if one.image.reference.local:
+            from clusterimage.oci import local  # for images of the Docker daemon only
+
+            pull = local.pull
         call = (pull, NETWORK, one.image, one.arch, store, one.listing)
         yield step(
             f"pull-images:{one.name}", call, outputs=(one.listing,), made=Made(one.listing, store.root), pool=NET
         )
     for some in plan().imports:
+        from clusterimage.oci import imported  # for kubefile= only
+
         bring = (imported.bring, some.archives, some.expected, some.arches, store, some.listing)
         context = plan().layout.listing("context", plan().merges[0].name)
         made = Made(some.listing, store.root)

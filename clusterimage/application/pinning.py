@@ -15,7 +15,7 @@ from clusterimage.errors import ClusterImageError, ConfigError
 from clusterimage.kubefile import Content
 from clusterimage.lock import LockedImage
 from clusterimage.network import Network
-from clusterimage.oci import imported, layer, remote
+from clusterimage.oci import compression, imported, remote
 from clusterimage.oci.pin import pin
 from clusterimage.oci.reference import Reference
 from clusterimage.store import Store
@@ -51,17 +51,17 @@ class Order:
 
 def renew(network: Network, order: Order) -> None:
     """Find and pin everything anew; pins that nothing asks for are dropped."""
-    _write(network, order, Pins(layer.compressor(), None, ()), drop=True)
+    _write(network, order, Pins(compression.every(), None, ()), drop=True)
 
 
 def complete(network: Network, order: Order) -> None:
     """Find what is needed and pin what the lock lacks; pins that it has stay as they are."""
-    _write(network, order, load_pins(order.lock) or Pins(layer.compressor(), None, ()), drop=False)
+    _write(network, order, load_pins(order.lock) or Pins(compression.every(), None, ()), drop=False)
 
 
 def refuse(network: Network, order: Order) -> None:
     """Find what is needed; a lock that lacks a pin raises ConfigError, because locked=yes forbids to make it."""
-    _write(network, order, load_pins(order.lock) or Pins(layer.compressor(), None, ()), drop=False, locked=True)
+    _write(network, order, load_pins(order.lock) or Pins(compression.every(), None, ()), drop=False, locked=True)
 
 
 def mentioned(order: Order) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from clusterimage.kubefile import EXTRACTED
 from clusterimage.layout import Layout
 from clusterimage.lock import LockedImage
 from clusterimage.manifest import Entry
+from clusterimage.oci import compression
 from clusterimage.oci.reference import Reference
 from clusterimage.oci.storage import Saved
 from clusterimage.package import Package
@@ -25,7 +26,7 @@ from clusterimage.selection import Selection
 from clusterimage.tree import Branch, Piece
 from clusterimage.work import Import, Merge, Pack, Pinning, Pull, Save, Unpacking
 
-_PART = "config"
+_LARGE = 1 << 20  # bytes; such files are a layer of their own: an edited text does not make them anew
 _STAND_IN = ("io.clusterimage.stand-in", "true")
 
 
@@ -110,7 +111,7 @@ class ApplicationRecipe:
         """Return the build context: what the Kubefile copies, and what was extracted for it."""
         root, owner = self.asked.context, f"context {self.asked.context}"
         pieces = tuple(
-            Piece(root / entry.path, entry.path, owner, _PART, _mode(root / entry.path), users=True)
+            Piece(root / entry.path, entry.path, owner, _part(root / entry.path), _mode(root / entry.path), users=True)
             for entry in self.entries
             if not entry.is_directory
         )
@@ -202,7 +203,7 @@ class ApplicationRecipe:
             context=self._context,
             registries=tuple((arch, tuple(save.tree for save in saves if save.arch == arch)) for arch in arches),
             images=tuple((arch, tuple(str(image.reference.plain) for image in names[arch])) for arch in arches),
-            compressor=pins.compressor,
+            compressor=compression.chosen(pins.compressor, self.selection.compression),
             labels=(_STAND_IN,) if self.layout.stand_in else (),
             kubefile=self.asked.kubefile,
             arguments=self.asked.arguments,
@@ -212,6 +213,10 @@ class ApplicationRecipe:
         inputs += [self.layout.listing("registry", save.name) for save in saves]
         inputs += [self._pull(image, arch).listing for image in self._base_image() for arch in arches]
         return Pack(name, None, package, tuple(inputs), self.layout.package(name))
+
+
+def _part(path: Path) -> str:
+    return "files" if path.lstat().st_size >= _LARGE else "config"
 
 
 def _text(path: Path) -> str:

@@ -20,6 +20,7 @@ from clusterimage.digest import Digest
 from clusterimage.errors import ClusterImageError
 from clusterimage.oci import layer
 from clusterimage.oci.layer import Layer, Member
+from clusterimage.oci.media import OCI_LAYER_ZSTD
 from clusterimage.oci.push import document, read
 from clusterimage.oci.reference import DOCKER_HUB, Reference
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import docker
 
 log = logging.getLogger(__name__)
+_FIRST_WITH_ZSTD = 23  # https://docs.docker.com/engine/release-notes/23.0/
 _PATIENCE = 600  # seconds of silence: a daemon says nothing while it unpacks a large layer
 
 
@@ -54,6 +56,7 @@ def load(layout: Path, reference: Reference, arch: str, say: Callable[[str], Non
     name = familiar(reference)
     members = _members(layout, arch, name)
     with connected() as client:
+        _refuse_zstd(layout, arch, str(client.version().get("Version", "")))
         for image in client.images.load(layer.tar(Layer(members))):
             log.info("%s: %s", name, image.id)
     say(f"{name}: linux/{arch} is in the Docker daemon")
@@ -76,6 +79,15 @@ def _members(layout: Path, arch: str, name: str) -> tuple[Member, ...]:
         path = layout / "blobs" / "sha256" / hex_digits
         members.append(Member(place, 0o644, path.stat().st_size, source=path))
     return tuple(sorted(members, key=lambda member: member.path))
+
+
+def _refuse_zstd(layout: Path, arch: str, version: str) -> None:
+    """Raise ClusterImageError for layers that a daemon of that version takes for damaged tars."""
+    layers = document(layout, _platform(layout, arch))["layers"]
+    major = version.partition(".")[0]
+    if major.isdigit() and int(major) < _FIRST_WITH_ZSTD and any(one["mediaType"] == OCI_LAYER_ZSTD for one in layers):
+        problem = f"{layout}: has layers compressed with zstd, which Docker {version} cannot read"
+        raise ClusterImageError(problem, hint="build it with compression=gzip")
 
 
 def _platform(layout: Path, arch: str) -> Digest:

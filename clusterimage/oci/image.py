@@ -33,6 +33,7 @@ class BuiltLayer:
     written: Written
     path: Path
     part: str
+    media_type: str = OCI_LAYER_GZIP
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _write_image(image: Image, blobs: Path) -> Descriptor:
         "config": _json(_put(blobs, canonical(config), OCI_CONFIG)),
         "layers": [
             *_base_layers(base, blobs),
-            *(_json(Descriptor(layer.written.digest, layer.written.size, OCI_LAYER_GZIP)) for layer in image.layers),
+            *(_json(Descriptor(layer.written.digest, layer.written.size, layer.media_type)) for layer in image.layers),
         ],
         "annotations": dict(image.annotations),
     }

@@ -1,23 +1,24 @@
-"""A layer: a reproducible tar, gzip-compressed on all cores, what is compressed already only stored.
+"""A layer: a reproducible tar, compressed on all cores, what is compressed already only stored.
 
 The tar (https://github.com/opencontainers/image-spec layer.md) is sorted, every owner is 0, every mtime the epoch,
-modes are 0755 or 0644 and every parent directory comes before its files. The gzip file is a chain of members, one for
-each piece of the tar of at most 4 MiB: https://www.rfc-editor.org/rfc/rfc1952 §2.2 reads a chain as one file. Where the
-pieces end depends on the content alone, so that neither the number of cores nor their speed shows in the bytes.
+modes are 0755 or 0644 and every parent directory comes before its files. It is cut into pieces of at most 1 MiB, each a
+member or frame of its own (compression.py). Where they end depends on the content alone, so that neither the number of
+cores nor their speed shows in the bytes.
 
-zlib-ng's output is the same on every CPU that was tried (x86-64 with and without SSE4/AVX2/AVX-512, arm64). That of
-ISA-L is not: its hash and match finders differ by instruction set, so that two machines would make two digests.
+Reading, hashing the tar, compressing, and hashing and writing what came out go on at the same time, over a fixed number
+of buffers: memory does not grow with the layer, nor with the number of layers that are made at once.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-import struct
+import queue
 import tarfile
-import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,10 +26,12 @@ from typing import IO
 from clusterimage import files
 from clusterimage.digest import Digest, Hasher
 from clusterimage.errors import ConfigError
+from clusterimage.oci import compression
+from clusterimage.oci.compression import Packed
 
-PIECE = 4 << 20
-_STORED_BLOCK = 65535
-_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+PIECE = 1 << 20
+_MOST_AT_ONCE = 32
+_SYNC_EVERY = 64 << 20
 _COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PK\x03\x04")
 _WORTH_STORING = 4096
 
@@ -63,83 +66,190 @@ class Written:
     size: int
 
 
-def compressor() -> str:
-    """Return the name of the compressor that is installed here, as a lock records it."""
-    from zlib_ng import zlib_ng
-
-    return f"gzip zlib-ng-2 {zlib_ng.ZLIBNG_RUNTIME_VERSION}"
-
-
-def check_compressor(locked: str) -> None:
-    """Raise ConfigError unless the compressor installed here is the locked one."""
-    if locked != compressor():
-        raise ConfigError(
-            f"the lock names the compressor '{locked}', installed is '{compressor()}': the bytes would differ",
-            hint="install the zlib-ng package that it names, or lock again: doit lock k8s=…",
-        )
+def compressor(choice: str = "gzip") -> str:
+    """Return the name of the compressor of that choice that is installed here."""
+    return compression.installed(choice)
 
 
 def write(layer: Layer, locked_compressor: str, dest: Path) -> Written:
     """Write `layer` to `dest` and return its digests; nothing is read twice."""
-    check_compressor(locked_compressor)
-    plain, packed = Hasher(), Hasher()
-    cores = os.cpu_count() or 1
-    with files.atomic(dest) as stream, ThreadPoolExecutor(cores) as pool:
-        pending: deque[Future[bytes]] = deque()
-        for piece, stored in _pieces(_stream(layer)):
-            plain.update(piece)
-            pending.append(pool.submit(_stored if stored else _deflated, piece))
-            while len(pending) > 2 * cores or (pending and pending[0].done()):
-                _drain(pending.popleft(), packed, stream)
-        while pending:
-            _drain(pending.popleft(), packed, stream)
-    return Written(plain.digest, packed.digest, packed.size)
+    compression.check(locked_compressor)
+    with ExitStack() as stack:
+        stream = stack.enter_context(files.atomic(dest))
+        pipeline = stack.enter_context(_Pipeline(locked_compressor, stream))
+        pieces = stack.enter_context(_Pieces(pipeline.take))
+        _fill(pieces, layer)
+    return Written(pipeline.plain.digest, pipeline.packed.digest, pipeline.packed.size)
 
 
 def tar(layer: Layer) -> Iterator[bytes]:
     """Yield `layer` as a plain tar, piece by piece."""
-    for piece, _ in _stream(layer):
-        yield piece
+    for member in _members(layer):
+        yield _header(member, layer.epoch)
+        yield member.data
+        if member.source is not None:
+            with member.source.open("rb") as stream:
+                while piece := stream.read(PIECE):
+                    yield piece
+        yield _padding(member)
+    yield _END
 
 
-def _drain(future: Future[bytes], packed: Hasher, stream: IO[bytes]) -> None:
-    data = future.result()
-    packed.update(data)
-    stream.write(data)
+class _Pipeline:
+    """Takes the pieces of a tar, and writes them compressed and in order; a failure is raised by the next `take`."""
+
+    def __init__(self, compressor: str, stream: IO[bytes]) -> None:
+        self.plain, self.packed = Hasher(), Hasher()
+        self._stream = stream
+        self._pack, self._store = compression.packing(compressor), compression.storing(compressor)
+        self._hashing, self._writing, self._syncing = (ThreadPoolExecutor(1) for _ in range(3))
+        self._synced = 0
+        self._written: deque[Future[None]] = deque()
+
+    def __enter__(self) -> _Pipeline:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hashing.shutdown()
+        self._writing.shutdown()
+        self._syncing.shutdown()
+        self._raise(all_of_them=True)
+
+    def take(self, buffer: bytearray, size: int, stored: bool) -> None:
+        """Have the first `size` bytes of `buffer` packed; the buffer is given back when that is done."""
+        piece = memoryview(buffer)[:size]
+        hashed = self._hashing.submit(self.plain.update, piece)
+        packed = _compressing().submit(self._store if stored else self._pack, piece)
+        self._written.append(self._writing.submit(self._write, buffer, hashed, packed))
+        self._raise(all_of_them=False)
+
+    def _raise(self, *, all_of_them: bool) -> None:
+        while self._written and (all_of_them or self._written[0].done()):
+            self._written.popleft().result()
+
+    def _write(self, buffer: bytearray, hashed: Future[None], packed: Future[Packed]) -> None:
+        try:
+            data = packed.result()
+            self.packed.update(data)
+            self._stream.write(data)
+            if self.packed.size - self._synced > _SYNC_EVERY:
+                # What is on the disk already need not be waited for at the end.
+                self._synced = self.packed.size
+                self._syncing.submit(os.fdatasync, self._stream.fileno())
+        finally:
+            hashed.result()
+            _buffers().put(buffer)
 
 
-def _pieces(stream: Iterator[tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool]]:
-    """Join what belongs together into pieces of at most PIECE bytes, each all stored or all compressed."""
-    held: list[bytes] = []
-    size, mode = 0, False
-    for data, stored in stream:
-        if held and (stored != mode or size + len(data) > PIECE):
-            yield b"".join(held), mode
-            held, size = [], 0
-        mode = stored
-        held.append(data)
-        size += len(data)
-    if held:
-        yield b"".join(held), mode
+class _Pieces:
+    """Cuts what it is given into pieces, each all stored or all compressed, and hands them on."""
+
+    def __init__(self, give: Callable[[bytearray, int, bool], None]) -> None:
+        self._give = give
+        self._buffer = bytearray()
+        self._size = 0
+        self._stored = False
+
+    def __enter__(self) -> _Pieces:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._hand_on()
+        elif self._buffer:
+            _buffers().put(self._buffer)
+
+    def add(self, data: bytes) -> None:
+        """Add bytes that are to be compressed."""
+        rest = memoryview(data)
+        while rest:
+            room = self._room(False)
+            part = rest[: len(room)]
+            room[: len(part)] = part
+            self._size += len(part)
+            rest = rest[len(part) :]
+
+    def read(self, stream: IO[bytes], size: int, stored: bool) -> int:
+        """Add what `stream` gives, at most `size` bytes, straight into the piece; return how many came."""
+        room = self._room(stored)
+        count = stream.readinto(room[:size])  # type: ignore[attr-defined]
+        self._size += count
+        return int(count)
+
+    def _room(self, stored: bool) -> memoryview:
+        if self._size and (self._size == PIECE or stored != self._stored):
+            self._hand_on()
+        if not self._buffer:
+            self._buffer = _buffers().get()
+        self._stored = stored
+        return memoryview(self._buffer)[self._size :]
+
+    def _hand_on(self) -> None:
+        buffer, size = self._buffer, self._size
+        self._buffer, self._size = bytearray(), 0
+        if buffer:
+            self._give(buffer, size, self._stored)
 
 
-def _stream(layer: Layer) -> Iterator[tuple[bytes, bool]]:
-    """Yield the tar as (bytes, whether they are compressed already)."""
+@functools.cache
+def _cores() -> int:
+    return min(os.cpu_count() or 1, _MOST_AT_ONCE)
+
+
+@functools.cache
+def _compressing() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_cores())
+
+
+@functools.cache
+def _buffers() -> queue.SimpleQueue[bytearray]:
+    """Return the buffers that all layers share; whoever reads waits for a free one."""
+    free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
+    for _ in range(_cores() + 8):
+        free.put(bytearray(PIECE))
+    return free
+
+
+def _fill(pieces: _Pieces, layer: Layer) -> None:
+    for member in _members(layer):
+        pieces.add(_header(member, layer.epoch))
+        if member.source is not None:
+            _copy(member.source, member.size, pieces)
+        pieces.add(member.data)
+        pieces.add(_padding(member))
+    pieces.add(_END)
+
+
+def _copy(source: Path, size: int, pieces: _Pieces) -> None:
+    """Add a file; one that is not what it was at the end, or has not `size` bytes, raises ConfigError.
+
+    Its digest is not compared with the manifest's: that would be a third hash of every byte, and whatever is written
+    below _build/ behind our back has another seal when doit looks at it next.
+    """
+    with source.open("rb", buffering=0) as stream:
+        before = os.fstat(stream.fileno())
+        head = os.pread(stream.fileno(), 8, 0) if size >= _WORTH_STORING else b""
+        stored, left = head.startswith(_COMPRESSED_MAGIC), size
+        while left and (count := pieces.read(stream, left, stored)):
+            left -= count
+        after = os.fstat(stream.fileno())
+    if left or (after.st_size, after.st_mtime_ns) != (size, before.st_mtime_ns):
+        raise ConfigError(f"{source}: changed while it was read", hint="build again")
+
+
+def _members(layer: Layer) -> Iterator[Member]:
+    """Yield the members with the directories above them, each once and before what is in it."""
     directories: set[str] = set()
     for member in layer.members:
         for parent in _parents(member.path):
             if parent not in directories:
                 directories.add(parent)
-                yield _header(Member(parent, 0o755, directory=True), layer.epoch), False
-        if member.directory:
-            if member.path not in directories:
-                directories.add(member.path)
-                yield _header(member, layer.epoch), False
-            continue
-        yield _header(member, layer.epoch), False
-        yield from _content(member)
-        yield b"\0" * (-member.size % tarfile.BLOCKSIZE), False
-    yield b"\0" * (2 * tarfile.BLOCKSIZE), False
+                yield Member(parent, 0o755, directory=True)
+        if not member.directory:
+            yield member
+        elif member.path not in directories:
+            directories.add(member.path)
+            yield member
 
 
 def _parents(path: str) -> list[str]:
@@ -160,42 +270,8 @@ def _header(member: Member, epoch: int) -> bytes:
     return info.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 
 
-def _content(member: Member) -> Iterator[tuple[bytes, bool]]:
-    if member.source is None:
-        if member.data:
-            yield member.data, False
-        return
-    left, stored = member.size, False
-    with member.source.open("rb") as stream:
-        first = True
-        while left:
-            data = stream.read(min(PIECE, left))
-            if not data:
-                break
-            if first:
-                stored = member.size >= _WORTH_STORING and data.startswith(_COMPRESSED_MAGIC)
-                first = False
-            left -= len(data)
-            yield data, stored
-        if left or stream.read(1):
-            raise ConfigError(f"{member.source}: changed while it was read", hint="build again")
+def _padding(member: Member) -> bytes:
+    return b"" if member.directory or member.link else bytes(-member.size % tarfile.BLOCKSIZE)
 
 
-def _deflated(data: bytes) -> bytes:
-    from zlib_ng import zlib_ng
-
-    return _HEADER + zlib_ng.compress(data, 2, -15) + _trailer(data)
-
-
-def _stored(data: bytes) -> bytes:
-    """Return `data` as a gzip member of stored blocks (RFC 1951 §3.2.4)."""
-    blocks = [_HEADER]
-    for start in range(0, len(data), _STORED_BLOCK):
-        block = data[start : start + _STORED_BLOCK]
-        last = start + _STORED_BLOCK >= len(data)
-        blocks += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
-    return b"".join([*blocks, _trailer(data)])
-
-
-def _trailer(data: bytes) -> bytes:
-    return struct.pack("<II", zlib.crc32(data), len(data) & 0xFFFFFFFF)
+_END = bytes(2 * tarfile.BLOCKSIZE)

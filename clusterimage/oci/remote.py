@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from clusterimage.oci.media import INDEXES, MANIFESTS
 from clusterimage.oci.reference import Reference
 from clusterimage.spec import ARCHES
 from clusterimage.store import Store, Wanted, retry
+from clusterimage.together import together
 
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _LIMIT = 4 << 20
@@ -47,10 +49,9 @@ def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
 def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Path) -> None:
     """Bring every blob of `image` for `arch` into `store`, by digest, and write their list to `dest`."""
     platform = image.platform(arch)
-    for descriptor in dict.fromkeys((image.top, platform.manifest)):
-        _fetch(network, image.reference, descriptor, store, "manifests")
-    for descriptor in platform.blobs:
-        _fetch(network, image.reference, descriptor, store, "blobs")
+    kinds = {**dict.fromkeys(platform.blobs, "blobs"), **dict.fromkeys((image.top, platform.manifest), "manifests")}
+    fetch = functools.partial(_fetch, network, image.reference, store)
+    together(lambda one: fetch(*one), tuple(kinds.items()), len(kinds))
     write_list(image, arch, dest)
 
 
@@ -61,10 +62,10 @@ def write_list(image: LockedImage, arch: str, dest: Path) -> None:
     manifest.write(dest, (Entry(f"sha256/{hex_.hex}", 0o444, blob.size, hex_.hex) for hex_, blob in blobs.items()))
 
 
-def _fetch(network: Network, reference: Reference, descriptor: Descriptor, store: Store, kind: str) -> None:
+def _fetch(network: Network, reference: Reference, store: Store, descriptor: Descriptor, kind: str) -> None:
     base = network.repository_url(reference.host, reference.repository)
     headers = {"Accept": _ACCEPT} if kind == "manifests" else {}
-    opener = network.opener(f"{base}/{kind}/{descriptor.digest}", headers)
+    opener = network.opener(f"{base}/{kind}/{descriptor.digest}", headers, descriptor.size)
     wanted = Wanted(f"{reference} {descriptor.digest}", descriptor.digest, descriptor.size)
     store.fetch(wanted, opener, network.attempts, network.moved)
 
@@ -147,7 +148,7 @@ def _single(
 ) -> LockedPlatform:
     """Return the only platform of an image without an index; its config says which that is."""
     blobs = _blobs(reference, body)
-    _fetch(network, reference, blobs[0], store, "blobs")
+    _fetch(network, reference, store, blobs[0], "blobs")
     config = _parse(reference, store.path(blobs[0].digest).read_bytes())
     if config.get("os") != "linux" or config.get("architecture") not in ARCHES:
         raise ClusterImageError(f"{reference}: is for {config.get('os')}/{config.get('architecture')} only")

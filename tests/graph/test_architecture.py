@@ -16,7 +16,7 @@ TASKS = sorted((ROOT / "tasks").glob("*.py"))
 PUBLIC_TASKS = [path for path in TASKS if not path.name.startswith("_")]
 ENGINE = [path for path in TASKS if path.name.startswith("_engine")]
 SOURCES = [*PACKAGE, *TASKS, ROOT / "dodo.py"]
-HEAVY = {"requests", "docker", "jinja2", "yaml", "tqdm", "zlib_ng", "http"}
+HEAVY = {"requests", "docker", "jinja2", "yaml", "tqdm", "deflate", "isal", "zstandard", "http"}
 
 
 def label(path: Path) -> str:

@@ -157,3 +157,26 @@ def layers(project: Project, name: str = "v1.22.15-docker") -> list[str]:
     index = json.loads(project.digest(name))
     manifest = json.loads((blobs / index["manifests"][1]["digest"].removeprefix("sha256:")).read_text())
     return [layer["digest"] for layer in manifest["layers"]]
+
+
+def test_another_compression_makes_other_layers_of_the_same_content(project: Project) -> None:
+    small = ("cni=none", "platform=amd64")
+    project.build(*small)
+    gzip, tars = project.digest(), diff_ids(project)
+
+    again = project.build(*small, "compression=zstd")
+
+    assert ran(again) == ["package:v1.22.15-docker"]
+    assert diff_ids(project) == tars and project.digest() != gzip
+    assert project.doit("verify", "mirror=embedded", "compression=zstd", *small).code == 0
+    assert ran(project.build(*small)) == ["package:v1.22.15-docker"]
+    assert project.digest() == gzip
+
+
+def diff_ids(project: Project) -> list[str]:
+    """Return the digests of the plain tars of the only platform's layers."""
+    blobs = project.root / "dist/embedded/v1.22.15-docker/blobs/sha256"
+    index = json.loads(project.digest())
+    manifest = json.loads((blobs / index["manifests"][1]["digest"].removeprefix("sha256:")).read_text())
+    config = json.loads((blobs / manifest["config"]["digest"].removeprefix("sha256:")).read_text())
+    return list(config["rootfs"]["diff_ids"])

@@ -24,9 +24,10 @@ def prune(project: Project, *words: str) -> dict[str, Any]:
 
 
 def there(root: Path) -> dict[str, int]:
-    """Return what lies below `root`, but for logs, the build lock and the database, with its inode."""
+    """Return what lies below `root`, but for logs, memories of runs and the database, with its inode."""
     found = {path.relative_to(root).as_posix(): path.lstat().st_ino for path in root.rglob("*") if not path.is_dir()}
-    return {name: inode for name, inode in found.items() if "log/" not in name and "state.sqlite" not in name}
+    told = ("log/", "settled/", "state.sqlite")
+    return {name: inode for name, inode in found.items() if not any(one in name for one in told)}
 
 
 def test_nothing_goes_that_a_lock_can_build(project: Project) -> None:

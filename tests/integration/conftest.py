@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import subprocess
 import time
@@ -53,6 +55,57 @@ def registry(root: Path, work: Path) -> Iterator[str]:
         process.terminate()
         process.wait(10)
         log.close()
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a dockerd that has nothing but what a test gives it."""
+    if os.geteuid() != 0:
+        pytest.skip("dockerd needs root")
+    dockerd, docker = tool("dockerd"), tool("docker")
+    work = tmp_path_factory.mktemp("d")
+    address = f"unix://{work}/d.sock"
+    config = {"data-root": f"{work}/data", "exec-root": f"{work}/exec", "pidfile": f"{work}/d.pid"}
+    config |= {"hosts": [address], "iptables": False, "bridge": "none", "ip-forward": False, "storage-driver": "vfs"}
+    (work / "d.json").write_text(json.dumps(config))
+    with (work / "d.log").open("wb") as log:
+        process = subprocess.Popen([dockerd, "--config-file", work / "d.json"], stdout=log, stderr=log)
+    try:
+        for _ in range(200):
+            if subprocess.run([docker, "-H", address, "version"], capture_output=True, check=False).returncode == 0:
+                break
+            assert process.poll() is None, (work / "d.log").read_text()[-2000:]
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def containerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """`ctr`, told of a containerd that has nothing but what a test gives it."""
+    if os.geteuid() != 0:
+        pytest.skip("containerd needs root")
+    work = tmp_path_factory.mktemp("c")
+    config = work / "config.toml"
+    config.write_text(
+        f'version = 2\nroot = "{work}/root"\nstate = "{work}/state"\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        f'[grpc]\naddress = "{work}/c.sock"\n[ttrpc]\naddress = "{work}/t.sock"\n'
+    )
+    ctr = [tool("ctr"), "--address", f"{work}/c.sock"]
+    with (work / "c.log").open("wb") as log:
+        process = subprocess.Popen([tool("containerd"), "--config", config], stdout=log, stderr=log)
+    try:
+        for _ in range(200):
+            if subprocess.run([*ctr, "version"], capture_output=True, check=False).returncode == 0:
+                break
+            assert process.poll() is None, (work / "c.log").read_text()[-2000:]
+            time.sleep(0.1)
+        yield ctr
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 @pytest.fixture(scope="session")

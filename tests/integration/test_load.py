@@ -9,41 +9,12 @@ import os
 import shutil
 import subprocess
 import tarfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.conftest import Project, Result, run, tool
 from tests.integration.conftest import registry
 
 ONE = ("mirror=embedded", "cni=none")
-
-
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a dockerd that has nothing but what a test gives it."""
-    if os.geteuid() != 0:
-        pytest.skip("dockerd needs root")
-    dockerd, docker = tool("dockerd"), tool("docker")
-    work = tmp_path_factory.mktemp("d")
-    address = f"unix://{work}/d.sock"
-    config = {"data-root": f"{work}/data", "exec-root": f"{work}/exec", "pidfile": f"{work}/d.pid"}
-    config |= {"hosts": [address], "iptables": False, "bridge": "none", "ip-forward": False, "storage-driver": "vfs"}
-    (work / "d.json").write_text(json.dumps(config))
-    with (work / "d.log").open("wb") as log:
-        process = subprocess.Popen([dockerd, "--config-file", work / "d.json"], stdout=log, stderr=log)
-    try:
-        for _ in range(200):
-            if subprocess.run([docker, "-H", address, "version"], capture_output=True, check=False).returncode == 0:
-                break
-            assert process.poll() is None, (work / "d.log").read_text()[-2000:]
-            time.sleep(0.1)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def inspect(daemon: str, name: str) -> dict[str, object]:

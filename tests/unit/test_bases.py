@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from clusterimage import archive, bases, digest
 from clusterimage.bases import Base, Contents
@@ -108,6 +109,12 @@ def test_a_layer_that_cannot_be_read_is_named(tmp_path: Path, data: bytes) -> No
 
     assert f"layer sha256:{digest.of_bytes(data).hex} cannot be read" in error.problem
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_layer_of_zstd_is_read(tmp_path: Path) -> None:
+    data = zstandard.ZstdCompressor().compress(tar(("x", "y" * 9000)))
+
+    assert read(tmp_path, data).inherited.files == {"x"}
 
 
 def test_a_layer_of_other_bytes_is_named(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_without_a_hint_an_error_is_its_problem() -> None:
 def test_a_failed_fetch_is_final_unless_told_otherwise() -> None:
     error = FetchError("u: 404")
 
-    assert (error.retryable, error.wait, error.status, error.hint) == (False, 0.0, 0, "")
+    assert (error.retryable, error.wait, error.status, error.hint) == (False, None, 0, "")
 
 
 def test_a_mismatch_names_both_digests() -> None:

@@ -104,6 +104,28 @@ def test_where_links_are_not_possible_a_file_is_copied(tmp_path: Path, monkeypat
     assert (tmp_path / "dest").stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP])
+def test_what_the_kernel_does_not_copy_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(source: int, dest: int, count: int) -> int:
+        raise OSError(number, os.strerror(number))
+
+    plant(tmp_path, {"source": "x" * 100_000})
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+
+    files.copy(tmp_path / "source", tmp_path / "dest")
+
+    assert (tmp_path / "dest").read_text() == "x" * 100_000
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 << 20])
+def test_a_copy_is_whole(tmp_path: Path, size: int) -> None:
+    (tmp_path / "source").write_bytes(os.urandom(size))
+
+    files.copy(tmp_path / "source", tmp_path / "dest")
+
+    assert (tmp_path / "dest").read_bytes() == (tmp_path / "source").read_bytes()
+
+
 def test_a_second_name_takes_no_place_that_is_taken(tmp_path: Path) -> None:
     plant(tmp_path, {"source": "x", "dest": "y"})
 

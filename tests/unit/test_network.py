@@ -134,23 +134,24 @@ def test_a_long_body_comes_in_pieces() -> None:
 @pytest.mark.parametrize(
     ("status", "headers", "hint", "retryable", "wait"),
     [
-        (401, {}, "log in to that host (`docker login`, or a netrc file for plain files)", False, 0.0),
-        (403, {}, "log in with an account that may read it (`docker login`)", False, 0.0),
-        (404, {}, "check the version, or ask another mirror", False, 0.0),
-        (410, {}, "try again later, or use mirror=", False, 0.0),
-        (416, {}, "try again later, or use mirror=", False, 0.0),
-        (204, {}, "try again later, or use mirror=", False, 0.0),
-        (408, {}, "try again later, or use mirror=", True, 0.0),
+        (401, {}, "log in to that host (`docker login`, or a netrc file for plain files)", False, None),
+        (403, {}, "log in with an account that may read it (`docker login`)", False, None),
+        (404, {}, "check the version, or ask another mirror", False, None),
+        (410, {}, "try again later, or use mirror=", False, None),
+        (416, {}, "try again later, or use mirror=", False, None),
+        (204, {}, "try again later, or use mirror=", False, None),
+        (408, {}, "try again later, or use mirror=", True, None),
         (429, {"Retry-After": "7"}, "wait, log in for a higher limit, or use mirror=", True, 7.0),
+        (429, {"Retry-After": "0"}, "wait, log in for a higher limit, or use mirror=", True, 0.0),
         (429, {"Retry-After": "86400"}, "wait, log in for a higher limit, or use mirror=", True, 60.0),
-        (500, {"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}, "try again later, or use mirror=", True, 0.0),
-        (502, {}, "try again later, or use mirror=", True, 0.0),
-        (503, {"Retry-After": "-1"}, "try again later, or use mirror=", True, 0.0),
-        (504, {}, "try again later, or use mirror=", True, 0.0),
+        (500, {"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}, "try again later, or use mirror=", True, None),
+        (502, {}, "try again later, or use mirror=", True, None),
+        (503, {"Retry-After": "-1"}, "try again later, or use mirror=", True, None),
+        (504, {}, "try again later, or use mirror=", True, None),
     ],
 )
 def test_a_refusal_says_whether_and_when_to_try_again(
-    status: int, headers: dict[str, str], hint: str, retryable: bool, wait: float
+    status: int, headers: dict[str, str], hint: str, retryable: bool, wait: float | None
 ) -> None:
     with serve({"/x": Page(b"", status, headers)}) as pages:
         error = failure(pages.network(), f"{pages.url}/x?signature=s3cret")

@@ -11,7 +11,7 @@ import pytest
 from clusterimage import lock, requirement, resolve, spec
 from clusterimage.digest import Digest
 from clusterimage.lock import FIRST_USE, Lock
-from clusterimage.oci import layer
+from clusterimage.oci import compression
 from clusterimage.requirement import Requirement
 from clusterimage.store import Store
 from clusterimage.upstream import Faults, Upstream, published
@@ -55,7 +55,7 @@ def test_everything_that_is_required_is_pinned(world: Upstream, needed: Requirem
     made = write(world, needed, tmp_path)
 
     assert made.lacks(needed) == ((), ())
-    assert made.compressor == layer.compressor()
+    assert made.compressor == compression.every()
     assert {file.component: file.witness for file in made.files} == {
         "kubectl": "publisher",
         "crictl": "publisher",

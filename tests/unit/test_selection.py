@@ -69,6 +69,16 @@ def test_versions_runtimes_and_networks_are_combined(small_spec: Spec, variables
     assert [one.id for one in select(small_spec, **variables).combinations] == ids.split()
 
 
+@pytest.mark.parametrize(("text", "chosen"), [("", "gzip"), ("zstd", "zstd"), ("isal", "isal")])
+def test_a_compression_is_chosen_by_name(small_spec: Spec, text: str, chosen: str) -> None:
+    assert select(small_spec, compression=text).compression == chosen
+
+
+@pytest.mark.parametrize("text", ["gzip,zstd", "zst", "none"])
+def test_one_compression_that_is_known(small_spec: Spec, text: str) -> None:
+    assert f"compression={text.partition(',')[0]}" in error_of(select, small_spec, compression=text).problem
+
+
 def test_every_version_counts_once_in_the_order_given(small_spec: Spec) -> None:
     assert select(small_spec, k8s="1.24.9,1.22.15").versions == (Version(1, 24, 9), Version(1, 22, 15))
 

@@ -202,3 +202,31 @@ def test_a_name_that_breaks_the_manifest_is_refused(tmp_path: Path, source: Path
     error = error_of(merge, tmp_path / "dest", piece(source / "a", "line\nfeed", users=True))
 
     assert error.problem == r"'line\nfeed': a name or target with control characters cannot be shipped"
+
+
+def test_a_copy_goes_on_while_source_and_copy_are_what_they_were(tmp_path: Path) -> None:
+    source, dest = plant(tmp_path / "s", {"a": "one", "b": "two"}), tmp_path / "dest"
+    pieces = [piece(source / "a", "a", users=True), piece(source / "b", "b", users=True)]
+    merge(dest, *pieces)
+    inodes = {name: (dest / name).stat().st_ino for name in "ab"}
+    first = manifest.read(tmp_path / "dest.manifest")
+    (source / "b").write_text("two!")
+
+    merge(dest, *pieces)
+
+    assert (dest / "a").stat().st_ino == inodes["a"]
+    assert texts(dest) == {"a": "one", "b": "two!"}
+    assert manifest.read(tmp_path / "dest.manifest") != first
+
+
+@pytest.mark.parametrize("place", ["dest/a", "dest.copies"])
+def test_a_copy_that_was_damaged_is_made_again(tmp_path: Path, place: str) -> None:
+    source, dest = plant(tmp_path / "s", {"a": "one"}), tmp_path / "dest"
+    merge(dest, piece(source / "a", "a", users=True))
+    expected = manifest.read(tmp_path / "dest.manifest")
+    (tmp_path / place).write_text("damaged")
+
+    merge(dest, piece(source / "a", "a", users=True))
+
+    assert texts(dest) == {"a": "one"}
+    assert manifest.read(tmp_path / "dest.manifest") == expected

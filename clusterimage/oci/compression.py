@@ -1,0 +1,180 @@
+"""How layers are compressed, piece by piece, and how those of others are read.
+
+    gzip    libdeflate, level 1    one digest on every machine
+    isal    ISA-L, level 1         gzip too, twice as fast; its bytes differ between x86-64 and arm64
+    zstd    libzstd, level 3       smaller, one digest on every machine; Docker before 23 cannot read it
+
+A layer is a chain: one gzip member (https://www.rfc-editor.org/rfc/rfc1952 §2.2) or zstd frame (RFC 8878 §3.1) for each
+piece of its tar, which readers take as one file. A piece that is compressed already is stored in one.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import io
+import struct
+import tarfile
+import threading
+import zlib
+from collections.abc import Callable
+from typing import IO, Any
+
+from clusterimage.errors import ConfigError
+from clusterimage.oci.media import OCI_LAYER_GZIP, OCI_LAYER_ZSTD
+
+Packed = bytes | bytearray
+Pack = Callable[[memoryview], Packed]
+CHOICES = ("gzip", "isal", "zstd")
+_GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
+_GZIP_BLOCK = 65535
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_HEADER = _ZSTD_MAGIC + b"\xa0"  # one segment, its size in four bytes
+_ZSTD_BLOCK = 1 << 17
+_local = threading.local()
+
+
+def installed(choice: str) -> str:
+    """Return the name of a compressor that is installed here, with its level and version."""
+    if choice == "zstd":
+        import zstandard
+
+        return f"zstd libzstd-3 {'.'.join(map(str, zstandard.ZSTD_VERSION))}"
+    if choice == "isal":
+        import isal
+
+        return f"isal isa-l-1 {isal.ISAL_VERSION}"
+    import deflate
+
+    return f"gzip libdeflate-1 {deflate.__version__}"
+
+
+def every() -> str:
+    """Return the names of all compressors that are installed here, as a lock records them."""
+    return ", ".join(map(installed, CHOICES))
+
+
+def chosen(locked: str, choice: str) -> str:
+    """Return the name that a lock has for `choice`; raises ConfigError where it has none."""
+    for name in locked.split(", "):
+        if name.partition(" ")[0] == choice:
+            return name
+    raise ConfigError(f"the lock names no compressor for compression={choice}", hint="lock again: doit lock k8s=…")
+
+
+def check(name: str) -> None:
+    """Raise ConfigError unless the compressor installed here is the one of that name."""
+    choice = name.partition(" ")[0]
+    here = installed(choice if choice in CHOICES else CHOICES[0])
+    if name != here:
+        package = {"gzip": "deflate", "isal": "isal", "zstd": "zstandard"}.get(choice, "")
+        raise ConfigError(
+            f"the lock names the compressor '{name}', installed is '{here}': the bytes would differ",
+            hint=f"install the {package} package that it names, or lock again: doit lock k8s=…",
+        )
+
+
+def media_type(name: str) -> str:
+    """Return the media type of a layer by the compressor of that name."""
+    return OCI_LAYER_ZSTD if name.startswith("zstd") else OCI_LAYER_GZIP
+
+
+def suffix(name: str) -> str:
+    """Return the ending of a tar by the compressor of that name."""
+    return ".tar.zst" if name.startswith("zstd") else ".tar.gz"
+
+
+def packing(name: str) -> Pack:
+    """Return what compresses a piece; it may be called in several threads at once."""
+    return {"gzip": _deflated, "isal": _isal, "zstd": _zstd}[name.partition(" ")[0]]
+
+
+def storing(name: str) -> Pack:
+    """Return what makes a member or frame of a piece as it is."""
+    return _stored_zstd if name.startswith("zstd") else _stored_gzip
+
+
+def _deflated(piece: memoryview) -> Packed:
+    import deflate
+
+    packed: bytearray = deflate.gzip_compress(piece, 1)
+    return packed
+
+
+def _isal(piece: memoryview) -> Packed:
+    from isal import isal_zlib
+
+    return b"".join((_GZIP_HEADER, isal_zlib.compress(piece, 1, -15), _trailer(piece)))
+
+
+def _zstd(piece: memoryview) -> Packed:
+    import zstandard
+
+    if not hasattr(_local, "compressor"):
+        _local.compressor = zstandard.ZstdCompressor(level=3)
+    packed: bytes = _local.compressor.compress(piece)
+    return packed
+
+
+def _stored_gzip(piece: memoryview) -> Packed:
+    """Return a gzip member of stored blocks (RFC 1951 §3.2.4)."""
+    parts: list[bytes | memoryview] = [_GZIP_HEADER]
+    for start in range(0, len(piece), _GZIP_BLOCK):
+        block = piece[start : start + _GZIP_BLOCK]
+        last = start + _GZIP_BLOCK >= len(piece)
+        parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join([*parts, _trailer(piece)])
+
+
+def _stored_zstd(piece: memoryview) -> Packed:
+    """Return a zstd frame of raw blocks (RFC 8878 §3.1.1.2)."""
+    parts: list[bytes | memoryview] = [_ZSTD_HEADER + struct.pack("<I", len(piece))]
+    for start in range(0, len(piece), _ZSTD_BLOCK):
+        block = piece[start : start + _ZSTD_BLOCK]
+        last = start + _ZSTD_BLOCK >= len(piece)
+        parts += [(len(block) << 3 | last).to_bytes(3, "little"), block]
+    return b"".join(parts)
+
+
+def _trailer(piece: memoryview) -> bytes:
+    import deflate
+
+    return struct.pack("<II", deflate.crc32(piece), len(piece))
+
+
+@functools.cache
+def damaged() -> tuple[type[Exception], ...]:
+    """Return what reading a layer raises when it is damaged."""
+    import zstandard
+
+    return (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, zstandard.ZstdError)
+
+
+def opened(stream: IO[bytes]) -> Any:
+    """Return the tar in `stream`, a layer that is plain or compressed with gzip or zstd; nothing seeks."""
+    head = stream.read(len(_ZSTD_MAGIC))
+    rest: Any = _Rest(head, stream)
+    if head[:2] == _GZIP_HEADER[:2]:
+        return gzip.GzipFile(fileobj=rest)
+    if head != _ZSTD_MAGIC:
+        return io.BufferedReader(rest)
+    import zstandard
+
+    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(rest, read_across_frames=True), 1 << 20)
+
+
+class _Rest(io.RawIOBase):
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        self.head = head
+        self.stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.head[: len(buffer)] or self.stream.read(len(buffer))
+        self.head = self.head[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)

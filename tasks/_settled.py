@@ -1,0 +1,102 @@
+"""A run that had its way, remembered whole: the same words again find in one look that nothing changed.
+
+_build/settled/<words>.json    size, mtime and inode of all that the run read or made, and what it said at its end
+
+What is remembered is what doit would compare, file by file; any difference, or one file more in a directory that was
+read, and doit decides. Nothing heavy is imported before that is known: it would cost more than the look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping
+
+Seal = list[int]
+_READ = ("dodo.py", "doit.cfg", "pyproject.toml", "versions.toml", "clusterimage", "tasks", "context", "data", "locks")
+_NOT_WITH = ("kubefile=", "push=")  # what else these look at is not among the files of a run
+_TICK = 20_000_000  # nanoseconds; Linux' is 10 ms at most
+_before: dict[str, Seal | None] = {}
+
+
+def leave_if_so() -> None:
+    """End the process, successfully, if these words were run before and everything is as that run left it."""
+    if not _may_be_kept(sys.argv[1:]):
+        return
+    for place in _places():
+        said = _said(f"{place}/{_key()}.json")
+        if said is not None:
+            sys.stdout.write(said)
+            sys.stdout.flush()
+            os._exit(0)  # there is nothing to close
+    # From here on things are read: what changes meanwhile must differ from what is remembered.
+    seals = {path: _seal(os.stat, path) for path in _sources()}
+    # A file that was written in this very tick of the clock may be written again without a new mtime.
+    if all(seal is None or seal[1] < time.time_ns() - _TICK for seal in seals.values()):
+        _before.update(seals)
+
+
+def record(inputs: Mapping[str, Seal], made: Mapping[str, Seal | None], others: Iterable[str], said: str) -> bytes:
+    """Return what to remember of a run; `others` are files that were read besides the sources."""
+    read = {**_before, **inputs, **{path: _seal(os.stat, path) for path in others}}
+    return json.dumps({"said": said, "read": read, "made": dict(made)}).encode()
+
+
+def name() -> str:
+    """Return the name of the record of this command line, "" for one that is not remembered."""
+    return f"{_key()}.json" if _before else ""
+
+
+def _may_be_kept(words: list[str]) -> bool:
+    """Tell whether a run of `words` is remembered: names of tasks and variables, without any option."""
+    return not any(word.startswith(("-", *_NOT_WITH)) for word in words)
+
+
+def _value(name: str) -> str:
+    values = [word.partition("=")[2] for word in sys.argv[1:] if word.startswith(f"{name}=")]
+    return values[-1] if values else ""
+
+
+def _key() -> str:
+    return hashlib.sha256("\0".join(sys.argv[1:]).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _places() -> tuple[str, ...]:
+    """Return where the record may lie: a mirror with bytes of its own has a build directory of its own."""
+    mirror = _value("mirror")
+    own = (f"_build/{mirror}/settled",) if mirror.isidentifier() else ()
+    return (*own, "_build/settled")
+
+
+def _said(path: str) -> str | None:
+    """Return what the remembered run said, None where there is none or something is not as it was."""
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123 -- pathlib would cost as much as all the rest
+            record = json.load(stream)
+        same = all(_seal(os.stat, path) == seal for path, seal in record["read"].items()) and all(
+            _seal(os.lstat, path) == seal for path, seal in record["made"].items()
+        )
+        return str(record["said"]) if same else None
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def _seal(stat: object, path: str) -> Seal | None:
+    try:
+        status = stat(path)  # type: ignore[operator]
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _sources() -> list[str]:
+    """Return every file and directory that a plan is made from, before anything is known of the plan."""
+    found = [*_READ]
+    for root in (*_READ, _value("overlay"), *(f"{os.path.dirname(place)}/locks" for place in _places())):  # noqa: PTH120
+        for folder, names, files in os.walk(root) if root else ():
+            names[:] = [name for name in names if name != "__pycache__"]
+            found += [folder, *(f"{folder}/{name}" for name in files)]
+    return found

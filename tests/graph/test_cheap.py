@@ -1,0 +1,90 @@
+"""What little work costs, counted: modules imported, files read and written, connections made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.conftest import Project
+from tests.counting import counted
+
+SMALL = ("mirror=embedded", "cni=none", "platform=amd64")
+ONLY_SOMETIMES = {"application.pinning", "application.recipe", "oci.imported", "oci.local", "discover"}
+HEAVY = {"requests", "docker", "jinja2", "yaml", "tqdm", "deflate", "isal", "zstandard", "http.client", "ssl"}
+LONG_WAY = ("-n", "2", "build")  # with an option nothing is taken from memory
+
+
+def test_loading_imports_what_the_command_needs(project: Project) -> None:
+    counts = counted(project, "list")
+
+    assert not {f"clusterimage.{name}" for name in ONLY_SOMETIMES} & counts.modules
+    assert not HEAVY & counts.modules
+    assert len(counts.of("clusterimage")) <= 65
+
+
+def test_a_build_with_nothing_to_do_finds_it_in_one_look(project: Project) -> None:
+    first = project.build()
+
+    again = counted(project, "build", "mirror=embedded")
+
+    images = first.out[first.out.index("docker.io/sealerio/kubernetes:v1.22.15  sha256:") :].splitlines()[:-1]
+    assert again.out.splitlines() == [*images, "0 tasks run, 75 up to date, 0.0 s"]
+    assert again.of("clusterimage") == again.of("sqlite3") == set()
+    assert (again.written, again.connected) == ([], [])
+    assert [path for path in again.read if not path.startswith("_build/embedded/settled/")] == []
+
+
+def test_the_long_way_hashes_nothing_either(project: Project) -> None:
+    project.build(*SMALL[1:])
+
+    again = counted(project, *LONG_WAY, *SMALL)
+
+    assert "0 tasks run, 30 up to date" in again.out
+    assert again.of("clusterimage") != set() and again.connected == []
+    assert [path for path in again.read if "/cache/" in path or path.startswith("context/")] == ["context/imageList"]
+    assert again.written == ["_build/embedded/.lock"]
+
+
+def _edit_versions(project: Project) -> None:
+    project.edit("versions.toml", "[defaults]", "[defaults] # edited")
+
+
+def _add_a_file(project: Project) -> None:
+    (project.root / "context/rootfs/etc/motd").write_text("hello\n")
+
+
+def _forget(project: Project) -> None:
+    assert project.doit("forget", "mirror=embedded", "package").code == 0
+
+
+def _delete_a_blob(project: Project) -> None:
+    next((project.root / "dist/embedded/v1.22.15-docker/blobs/sha256").iterdir()).unlink()
+
+
+def _edit_the_code(project: Project) -> None:
+    project.edit("clusterimage/tree.py", '"""Merging', '"""Edited: merging')
+
+
+@pytest.mark.parametrize("change", [_edit_versions, _add_a_file, _forget, _delete_a_blob, _edit_the_code])
+def test_whatever_changed_is_looked_at_the_long_way(project: Project, change: Callable[[Project], None]) -> None:
+    project.build(*SMALL[1:])
+    change(project)
+
+    again = counted(project, "build", *SMALL)
+
+    assert again.of("clusterimage") != set()
+    assert counted(project, "build", *SMALL).of("clusterimage") == set()
+
+
+def test_a_touched_file_is_hashed_once_more_and_not_again(project: Project) -> None:
+    project.build(*SMALL[1:])
+    script = project.root / "context/docker/scripts/docker.sh"
+    script.touch()
+
+    again = counted(project, *LONG_WAY, *SMALL)
+    third = counted(project, *LONG_WAY, *SMALL)
+
+    assert "0 tasks run" in again.out
+    assert again.read.count("context/docker/scripts/docker.sh") == 1
+    assert third.read.count("context/docker/scripts/docker.sh") == 0
