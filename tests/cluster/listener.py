@@ -17,11 +17,15 @@ def main(interface: str) -> None:
         raw.bind((interface, _IPV4))
         print("listening", flush=True)
         while True:
-            packet = raw.recv(2048)[_HEADER:]
-            length, protocol = (packet[0] & 15) * 4, packet[9]
-            port = struct.unpack_from(">H", packet, length + 2)[0] if protocol in (6, 17) else 0
-            ends = " -> ".join(socket.inet_ntoa(packet[place : place + 4]) for place in (12, 16))
-            print(f"{ends} {_NAMES.get(protocol, protocol)} {port}", flush=True)
+            print(described(raw.recv(2048)[_HEADER:]), flush=True)
+
+
+def described(packet: bytes) -> str:
+    """Describe an IPv4 packet (RFC 791) by its ends, its protocol and the port that it goes to."""
+    length, protocol = (packet[0] & 15) * 4, packet[9]
+    port = struct.unpack_from(">H", packet, length + 2)[0] if protocol in (6, 17) else 0
+    ends = " -> ".join(socket.inet_ntoa(packet[place : place + 4]) for place in (12, 16))
+    return f"{ends} {_NAMES.get(protocol, protocol)} {port}"
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster import consumer
+from tests.cluster.consumer import KUBELET_LOG
 from tests.cluster.node import Node, StepFailed
 from tests.cluster.transcript import Transcript
 
@@ -72,21 +73,21 @@ def nodes_ready(node: Node, count: int, tell: Transcript) -> None:
     """Wait until so many nodes are Ready, and show them."""
     with tell.step(f"{count} node{'s'[: count > 1]} Ready", node, "journalctl -u kubelet --no-pager"):
         node.wait(f"{KUBECTL} get nodes --no-headers | awk '$2 == \"Ready\"' | wc -l", str(count))
-    tell.quote(kubectl(node, "get nodes --output wide"))
+    tell.quote(kubectl(node, "get nodes --output wide | tr -s ' ' | cut -d' ' -f1-6,8- | column -t"))
 
 
 def control_plane_runs(node: Node, count: int, tell: Transcript) -> None:
-    """Wait until so many pods of kube-system run, and show them."""
-    running = f"{KUBECTL} --namespace kube-system get pods --no-headers | awk '$3 == \"Running\"' | wc -l"
-    with tell.step(f"{count} pods of kube-system run", node, f"{KUBECTL} get pods -A; {consumer.KUBELET_LOG}"):
-        node.wait(running, str(count))
-    tell.quote(kubectl(node, "get pods --all-namespaces --output wide"))
+    """Wait until so many pods of kube-system are ready, and show them."""
+    ready = f'{KUBECTL} --namespace kube-system get pods --no-headers | awk \'$2 == "1/1" && $3 == "Running"\' | wc -l'
+    with tell.step(f"{count} pods of kube-system run and are ready", node, f"{KUBECTL} get pods -A; {KUBELET_LOG}"):
+        node.wait(ready, str(count))
+    tell.quote(kubectl(node, "get pods --all-namespaces --output wide | cut -c-105"))
 
 
 def version_is(node: Node, version: str, tell: Transcript) -> None:
     """Wait until kubelet, API server and kube-proxy are of a version, and show them."""
     asked = f"{KUBECTL} get nodes --output 'jsonpath={{.items[0].status.nodeInfo.kubeletVersion}}'"
-    with tell.step(f"the kubelet and every pod of Kubernetes are {version}", node, consumer.KUBELET_LOG):
+    with tell.step(f"the kubelet and every pod of Kubernetes are {version}", node, KUBELET_LOG):
         node.wait(asked, version)
         images = (
             f"{KUBECTL} --namespace kube-system get pods --output 'jsonpath={{.items[*].spec.containers[*].image}}'"
@@ -114,17 +115,17 @@ def pod_succeeds(node: Node, tell: Transcript, where: str = "") -> None:
 
 def images_came_from(registry: Path, log: str, found: list[dict[str, Any]], tell: Transcript) -> None:
     """Hold every image that a pod runs against the saved registry, and against what its access log says was pulled."""
-    pulled = _pulled(log)
+    asked = pulled(log)
     seen: dict[str, str] = {}
     for pod in found:
         for status in pod["status"]["containerStatuses"]:
             seen[status["image"]] = status["imageID"].rpartition("@")[2]
     for image, digest in sorted(seen.items()):
-        path, _, tag = _saved_as(image).rpartition(":")
+        path, _, tag = saved_as(image).rpartition(":")
         link = registry / f"docker/registry/v2/repositories/{path}/_manifests/revisions" / digest.replace(":", "/")
         if not (link / "link").exists():
             raise StepFailed(f"{image} runs as {digest}, which is not saved in the image's registry")
-        if f"{path}:{tag}" not in pulled:
+        if f"{path}:{tag}" not in asked:
             raise StepFailed(f"{image} runs, but the private registry was not asked for {path}:{tag}\n{log[-3000:]}")
     tell.say(
         f"          all {len(seen)} images that pods run are saved in the image, and were pulled from its registry"
@@ -137,7 +138,7 @@ def sandbox_image_came_from(url: str, name: str, node: Node, log: str, cri: str,
         used = node.run("docker ps --filter name=k8s_POD --format '{{.Image}}'").split()
     else:
         used = re.findall(r'sandbox_image = "(.*)"', node.run("containerd config dump"))
-    if set(used) != {f"{url}/{name}"} or name not in _pulled(log):
+    if set(used) != {f"{url}/{name}"} or name not in pulled(log):
         raise StepFailed(f"sandboxes run {set(used)}, not {url}/{name}, or it was not pulled")
     tell.say(f"          every sandbox runs {url}/{name}, pulled from the private registry")
 
@@ -163,15 +164,15 @@ def tree_is_as_before(before: Mapping[str, str], after: Mapping[str, str], tell:
     tell.say(f"          all {len(before)} files and folders of the node are as they were before")
 
 
-def _saved_as(image: str) -> str:
+def saved_as(image: str) -> str:
     """Return the path and tag that an image is saved under: no host, one-word names of Docker Hub in library/."""
-    host, _, rest = image.partition("/")
-    if "." not in host and ":" not in host:
+    host, slash, rest = image.partition("/")
+    if not slash or not any(sign in host for sign in ".:"):
         host, rest = "docker.io", image
     return rest if "/" in rest or host != "docker.io" else f"library/{rest}"
 
 
-def _pulled(log: str) -> set[str]:
+def pulled(log: str) -> set[str]:
     """Return the `path:tag` that were asked for and found, from the registry's access log."""
     return {
         f"{match[1]}:{match[2]}"
