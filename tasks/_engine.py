@@ -105,7 +105,9 @@ class PoolRunner(Runner):  # type: ignore[misc]
             count = self.reporter.ran + self.reporter.skipped
             said = f"{self.reporter.images()}0 tasks run, {count} up to date, 0.0 s\n"
             layout = plan().layout
-            record = _settled.record(seals[0], seals[1], (str(layout.state),), said)
+            bases = (pack.package.base for pack in plan().packs)
+            read = [str(layout.state), *(str(base.blobs.parent.parent / "index.json") for base in bases if base)]
+            record = _settled.record(seals[0], seals[1], read, said)
             files.write(layout.build / "settled" / _settled.name(), record)
 
     def run_tasks(self, task_dispatcher: Any) -> None:

@@ -1,6 +1,6 @@
 """A run that had its way, remembered whole: the same words again find in one look that nothing changed.
 
-_build/settled/<words>.json    size, mtime and inode of all that the run read or made, and what it said at its end
+_build/settled/<words>.json    size, mtime, inode and mode of all that the run read or made, and what it said at its end
 
 What is remembered is what doit would compare, file by file; any difference, or one file more in a directory that was
 read, and doit decides. Nothing heavy is imported before that is known: it would cost more than the look.
@@ -11,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping
 
 Seal = list[int]
 _READ = ("dodo.py", "doit.cfg", "pyproject.toml", "versions.toml", "clusterimage", "tasks", "context", "data", "locks")
-_NOT_WITH = ("kubefile=", "push=")  # what else these look at is not among the files of a run
+_NOT_WITH = "push="  # what is pushed to is not among the files of a run
+_MADE = ("./_build", "./dist", "./.venv", "./.git")
 _TICK = 20_000_000  # nanoseconds; Linux' is 10 ms at most
 _before: dict[str, Seal | None] = {}
 
@@ -40,9 +42,14 @@ def leave_if_so() -> None:
 
 
 def record(inputs: Mapping[str, Seal], made: Mapping[str, Seal | None], others: Iterable[str], said: str) -> bytes:
-    """Return what to remember of a run; `others` are files that were read besides the sources."""
-    read = {**_before, **inputs, **{path: _seal(os.stat, path) for path in others}}
-    return json.dumps({"said": said, "read": read, "made": dict(made)}).encode()
+    """Return what to remember of a run; `others` are files that were read besides the sources.
+
+    Of a source it is the seal from before the run: one that changed meanwhile is no longer as it was read.
+    """
+    read = {path: _with_mode(os.stat, path, seal) for path, seal in inputs.items()}
+    read |= {path: _seal(os.stat, path) for path in others} | _before
+    kept = {path: _with_mode(os.lstat, path, seal) for path, seal in made.items()}
+    return json.dumps({"said": said, "read": read, "made": kept}).encode()
 
 
 def name() -> str:
@@ -52,7 +59,7 @@ def name() -> str:
 
 def _may_be_kept(words: list[str]) -> bool:
     """Tell whether a run of `words` is remembered: names of tasks and variables, without any option."""
-    return not any(word.startswith(("-", *_NOT_WITH)) for word in words)
+    return not any(word.startswith(("-", _NOT_WITH)) for word in words)
 
 
 def _value(name: str) -> str:
@@ -61,7 +68,9 @@ def _value(name: str) -> str:
 
 
 def _key() -> str:
-    return hashlib.sha256("\0".join(sys.argv[1:]).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    """Return a name for the words, and for the one program that the image of a Kubefile may be made with."""
+    helm = (shutil.which("helm") or "") if _value("kubefile") else ""
+    return hashlib.sha256("\0".join([*sys.argv[1:], helm]).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _places() -> tuple[str, ...]:
@@ -89,14 +98,33 @@ def _seal(stat: object, path: str) -> Seal | None:
         status = stat(path)  # type: ignore[operator]
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
+    return [status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode]
+
+
+def _with_mode(stat: object, path: str, seal: Seal | None) -> Seal | None:
+    """Return what doit noted of a file, with its mode, that doit sees in the arguments of a task."""
+    now = _seal(stat, path)
+    return seal and now and [*seal, now[-1]]
 
 
 def _sources() -> list[str]:
     """Return every file and directory that a plan is made from, before anything is known of the plan."""
-    found = [*_READ]
-    for root in (*_READ, _value("overlay"), *(f"{os.path.dirname(place)}/locks" for place in _places())):  # noqa: PTH120
+    kubefile = _value("kubefile")
+    found = [*_READ, *((kubefile, _value("ignore")) if kubefile else ())]
+    context = _value("context") or (kubefile if os.path.isdir(kubefile) else os.path.dirname(kubefile))  # noqa: PTH112, PTH120
+    locks = (f"{os.path.dirname(place)}/locks" for place in _places())  # noqa: PTH120
+    for root in (*_READ, _value("overlay"), *locks, *((context or ".",) if kubefile else ())):
         for folder, names, files in os.walk(root) if root else ():
-            names[:] = [name for name in names if name != "__pycache__"]
+            names[:] = [name for name in names if f"{folder}/{name}" not in _MADE and name != "__pycache__"]
             found += [folder, *(f"{folder}/{name}" for name in files)]
+    return found + (_bases() if kubefile else [])
+
+
+def _bases() -> list[str]:
+    """Return what was built here, which a FROM may name."""
+    folders = [place.removesuffix("/settled").replace("_build", "dist", 1) for place in _places()]
+    found = []
+    for folder in folders:
+        names = os.listdir(folder) if os.path.isdir(folder) else []  # noqa: PTH112, PTH208
+        found += [folder, *(f"{folder}/{name}/index.json" for name in sorted(names))]
     return found

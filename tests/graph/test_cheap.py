@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Project
 from tests.counting import counted
+from tests.unit.conftest import plant
 
 SMALL = ("mirror=embedded", "cni=none", "platform=amd64")
 ONLY_SOMETIMES = {"application.pinning", "application.recipe", "oci.imported", "oci.local", "discover"}
@@ -66,7 +67,13 @@ def _edit_the_code(project: Project) -> None:
     project.edit("clusterimage/tree.py", '"""Merging', '"""Edited: merging')
 
 
-@pytest.mark.parametrize("change", [_edit_versions, _add_a_file, _forget, _delete_a_blob, _edit_the_code])
+def _change_a_mode(project: Project) -> None:
+    (project.root / "context/rootfs/etc/registry_config.yml").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "change", [_edit_versions, _add_a_file, _change_a_mode, _forget, _delete_a_blob, _edit_the_code]
+)
 def test_whatever_changed_is_looked_at_the_long_way(project: Project, change: Callable[[Project], None]) -> None:
     project.build(*SMALL[1:])
     change(project)
@@ -75,6 +82,51 @@ def test_whatever_changed_is_looked_at_the_long_way(project: Project, change: Ca
 
     assert again.of("clusterimage") != set()
     assert counted(project, "build", *SMALL).of("clusterimage") == set()
+
+
+APPLICATION = ("package", "mirror=embedded", "kubefile=app", "name=me/app:v1", "platform=amd64")
+
+
+def _edit_the_kubefile(project: Project) -> None:
+    project.edit("app/Kubefile", "COPY", "LABEL edited=yes\nCOPY")
+
+
+def _add_to_the_context(project: Project) -> None:
+    (project.root / "app/etc/motd").write_text("hello\n")
+
+
+def _edit_the_context(project: Project) -> None:
+    (project.root / "app/etc/hosts").write_text("edited\n")
+
+
+def _delete_a_link(project: Project) -> None:
+    next((project.root / "_build/embedded/registry/me+app+v1-amd64").rglob("link")).unlink()
+
+
+def _edit_the_base(project: Project) -> None:
+    project.edit("context/rootfs/etc/kubelet.service", "[Unit]", "# edited\n[Unit]")
+    project.build(*SMALL[1:], "cri=docker")
+
+
+@pytest.mark.parametrize(
+    "change", [_edit_the_kubefile, _add_to_the_context, _edit_the_context, _delete_a_link, _edit_the_base]
+)
+def test_the_image_of_a_kubefile_is_remembered_until_something_of_it_changes(
+    project: Project, change: Callable[[Project], None]
+) -> None:
+    project.build(*SMALL[1:], "cri=docker")
+    plant(project.root / "app", {"Kubefile": "FROM kubernetes:v1.22.15\nCOPY etc etc\nCOPY imageList manifests\n",
+                                 "etc/hosts": "one\n", "imageList": "nginx:1.25\n"})  # fmt: skip
+    for _ in range(2):  # the first made the lock, and what makes locks is not remembered
+        assert project.doit(*APPLICATION).code == 0
+
+    again = counted(project, *APPLICATION)
+    assert "0 tasks run" in again.out
+    assert again.of("clusterimage") == set() and (again.written, again.connected) == ([], [])
+
+    change(project)
+    changed = project.doit(*APPLICATION)
+    assert changed.code == 0 and "0 tasks run" not in changed.out
 
 
 def test_a_touched_file_is_hashed_once_more_and_not_again(project: Project) -> None:
