@@ -43,6 +43,15 @@ spec:
 """
 # Where clouds tell a machine about itself: the kubelet asks there by itself, and no router passes it on (RFC 3927).
 METADATA = "169.254.169.254"
+_NODE = ",".join(
+    f"{name}:.status.{field}"
+    for name, field in (
+        ("ADDRESS", "addresses[0].address"),
+        ("KUBELET", "nodeInfo.kubeletVersion"),
+        ("OS", "nodeInfo.osImage"),
+        ("RUNTIME", "nodeInfo.containerRuntimeVersion"),
+    )
+)
 KUBECTL = "kubectl --kubeconfig=/etc/kubernetes/admin.conf"
 
 
@@ -73,7 +82,7 @@ def nodes_ready(node: Node, count: int, tell: Transcript) -> None:
     """Wait until so many nodes are Ready, and show them."""
     with tell.step(f"{count} node{'s'[: count > 1]} Ready", node, "journalctl -u kubelet --no-pager"):
         node.wait(f"{KUBECTL} get nodes --no-headers | awk '$2 == \"Ready\"' | wc -l", str(count))
-    tell.quote(kubectl(node, "get nodes --output wide | tr -s ' ' | cut -d' ' -f1-6,8- | column -t"))
+    tell.quote(kubectl(node, f"get nodes --output 'custom-columns=NAME:.metadata.name,{_NODE}'"))
 
 
 def control_plane_runs(node: Node, count: int, tell: Transcript) -> None:
