@@ -45,7 +45,7 @@ def main() -> int:
         try:
             for section in one(bench):
                 sections.append(section)  # one by one: what came before it broke is kept
-        except (WrongResult, RuntimeError, OSError, KeyboardInterrupt, SystemExit) as error:
+        except (WrongResult, RuntimeError, OSError, ValueError, KeyboardInterrupt, SystemExit) as error:
             broken = True
             sections.append(Section(f"Broken off: {one.__name__}", str(error) or type(error).__name__))
             if not isinstance(error, Exception):
