@@ -90,13 +90,6 @@ def empty_doit(folder: Path) -> Contestant:
     return Contestant("limit: doit, empty dodo.py", [sys.executable, "-m", "doit"], prepare, dict, folder, limit=True)
 
 
-def knows(variable: str) -> bool:
-    """Tell whether this version of the project has that variable."""
-    from clusterimage.selection import VARIABLES
-
-    return variable in VARIABLES
-
-
 def remove(path: Path) -> None:
     """Remove a file or a tree; nothing there is fine."""
     if path.is_symlink() or path.is_file():

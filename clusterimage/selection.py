@@ -33,7 +33,7 @@ VARIABLES = {
     "mirror": "a profile of [mirrors] in versions.toml, or embedded",
     "offline": "yes: no network at all",
     "locked": "yes: refuse to make or change a lock",
-    "compression": "gzip (the default), isal or zstd: how layers are compressed",
+    "compression": "isal (the default of versions.toml), gzip or zstd: how layers are compressed",
     "push": "yes: push what was built",
     "username": "who pushes; also CLUSTERIMAGE_USERNAME, by default what Docker's configuration says",
     "password": "- reads one line of standard input; better CLUSTERIMAGE_PASSWORD: others can see a command line",
@@ -90,12 +90,12 @@ class Selection:
     offline: bool
     locked: bool
     debug: bool
+    compression: str
     application: Application | None = None
     pushing: Pushing = Pushing()
     port: int = 0
     compared: tuple[str, str] = ("", "")
     form: str = FORMATS[0]
-    compression: str = "gzip"
 
     @property
     def versions(self) -> tuple[Version, ...]:
@@ -153,7 +153,7 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         port=_port(variables.get("port", "")),
         compared=(variables.get("a", ""), variables.get("b", "")),
         form=_form(variables.get("format") or FORMATS[0]),
-        compression=_compression(variables.get("compression", "")),
+        compression=_compression(variables.get("compression", ""), spec.defaults.compression),
     )
 
 
@@ -171,8 +171,8 @@ def _pushing(variables: Mapping[str, str]) -> Pushing:
     )
 
 
-def _compression(text: str) -> str:
-    chosen = _choices("compression", text, compression.CHOICES, ("gzip",))
+def _compression(text: str, default: str) -> str:
+    chosen = _choices("compression", text, compression.CHOICES, (default,))
     if len(chosen) > 1:
         raise ConfigError(f"compression={text}: one at a time")
     return chosen[0]

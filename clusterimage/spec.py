@@ -9,6 +9,7 @@ from clusterimage import flavor as flavors
 from clusterimage import kubeadm
 from clusterimage.errors import ConfigError
 from clusterimage.flavor import Flavor
+from clusterimage.oci import compression
 from clusterimage.table import Table, nearest
 from clusterimage.version import Range, Version
 
@@ -26,6 +27,7 @@ class Defaults:
     pod_subnet: str
     service_subnet: str
     oldest: Version
+    compression: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ _SECTIONS = (
 
 
 def _defaults(table: Table) -> Defaults:
-    table.only("kubernetes", "platforms", "cni", "pod_subnet", "service_subnet", "oldest")
+    table.only("kubernetes", "platforms", "cni", "pod_subnet", "service_subnet", "oldest", "compression")
     return Defaults(
         kubernetes=table.text("kubernetes"),
         platforms=table.texts("platforms"),
@@ -216,6 +218,7 @@ def _defaults(table: Table) -> Defaults:
         pod_subnet=table.text("pod_subnet"),
         service_subnet=table.text("service_subnet"),
         oldest=table.parse("oldest", Version.parse),
+        compression=table.parse("compression", compression.choice),
     )
 
 

@@ -1,8 +1,8 @@
 """How layers are compressed, piece by piece, and how those of others are read.
 
-    gzip    libdeflate, level 1    one digest on every machine
-    isal    ISA-L, level 1         gzip too, twice as fast; its bytes differ between x86-64 and arm64
-    zstd    libzstd, level 3       smaller, one digest on every machine; Docker before 23 cannot read it
+    isal    ISA-L, level 1         gzip, the fastest; an arm64 CPU, or one without SSE4.2, makes other bytes of it
+    gzip    libdeflate, level 1    half as fast, a little smaller, the same bytes on every CPU
+    zstd    libzstd, level 3       smaller still, the same bytes on every CPU; Docker before 23 cannot read it
 
 A layer is a chain: one gzip member (https://www.rfc-editor.org/rfc/rfc1952 §2.2) or zstd frame (RFC 8878 §3.1) for each
 piece of its tar, which readers take as one file. A piece that is compressed already is stored in one.
@@ -12,20 +12,23 @@ from __future__ import annotations
 
 import functools
 import gzip
+import hashlib
 import io
 import struct
 import tarfile
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 from clusterimage.errors import ConfigError
 from clusterimage.oci.media import OCI_LAYER_GZIP, OCI_LAYER_ZSTD
+from clusterimage.table import nearest
 
-Packed = bytes | bytearray
+Packed = Sequence[bytes | bytearray | memoryview]  # in pieces that are not joined: what is stored is not copied
 Pack = Callable[[memoryview], Packed]
-CHOICES = ("gzip", "isal", "zstd")
+CHOICES = ("isal", "gzip", "zstd")
+_PACKAGES = {"isal": "isal", "gzip": "deflate", "zstd": "zstandard"}
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _GZIP_BLOCK = 65535
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -35,7 +38,7 @@ _local = threading.local()
 
 
 def installed(choice: str) -> str:
-    """Return the name of a compressor that is installed here, with its level and version."""
+    """Return the name of a compressor that is installed here: level, version, and what else decides its bytes."""
     if choice == "zstd":
         import zstandard
 
@@ -43,10 +46,26 @@ def installed(choice: str) -> str:
     if choice == "isal":
         import isal
 
-        return f"isal isa-l-1 {isal.ISAL_VERSION}"
+        return f"isal isa-l-1 {isal.ISAL_VERSION} {_dialect()}"
     import deflate
 
     return f"gzip libdeflate-1 {deflate.__version__}"
+
+
+@functools.cache
+def _dialect() -> str:
+    """Return what tells CPUs apart that make other bytes by isal: the head of the digest of a text compressed."""
+    from isal import isal_zlib
+
+    text = b"".join(b"%d %x\n" % (number, number * number * 2654435761 & 0xFFFFFFFF) for number in range(8192))
+    return hashlib.sha256(isal_zlib.compress(text, 1, -15)).hexdigest()[:8]
+
+
+def choice(text: str) -> str:
+    """Read the name of a choice; another raises ConfigError with the nearest."""
+    if text not in CHOICES:
+        raise ConfigError(f"'{text}' is no compression", hint=nearest(text, CHOICES))
+    return text
 
 
 def every() -> str:
@@ -64,14 +83,17 @@ def chosen(locked: str, choice: str) -> str:
 
 def check(name: str) -> None:
     """Raise ConfigError unless the compressor installed here is the one of that name."""
-    choice = name.partition(" ")[0]
-    here = installed(choice if choice in CHOICES else CHOICES[0])
-    if name != here:
-        package = {"gzip": "deflate", "isal": "isal", "zstd": "zstandard"}.get(choice, "")
-        raise ConfigError(
-            f"the lock names the compressor '{name}', installed is '{here}': the bytes would differ",
-            hint=f"install the {package} package that it names, or lock again: doit lock k8s=…",
-        )
+    kind = name.partition(" ")[0]
+    here = installed(kind if kind in CHOICES else CHOICES[0])
+    if name == here:
+        return
+    mend = f"install the {_PACKAGES.get(kind, '')} package that it names"
+    if kind == "isal" and name.rpartition(" ")[0] == here.rpartition(" ")[0]:
+        mend = "isal makes other bytes on this CPU; compression=gzip makes the same on all"
+    raise ConfigError(
+        f"the lock names the compressor '{name}', installed is '{here}': the bytes would differ",
+        hint=f"{mend}, or lock again: doit lock k8s=…",
+    )
 
 
 def media_type(name: str) -> str:
@@ -97,14 +119,13 @@ def storing(name: str) -> Pack:
 def _deflated(piece: memoryview) -> Packed:
     import deflate
 
-    packed: bytearray = deflate.gzip_compress(piece, 1)
-    return packed
+    return (deflate.gzip_compress(piece, 1),)
 
 
 def _isal(piece: memoryview) -> Packed:
     from isal import isal_zlib
 
-    return b"".join((_GZIP_HEADER, isal_zlib.compress(piece, 1, -15), _trailer(piece)))
+    return (_GZIP_HEADER, isal_zlib.compress(piece, 1, -15), _trailer(piece))
 
 
 def _zstd(piece: memoryview) -> Packed:
@@ -112,8 +133,7 @@ def _zstd(piece: memoryview) -> Packed:
 
     if not hasattr(_local, "compressor"):
         _local.compressor = zstandard.ZstdCompressor(level=3)
-    packed: bytes = _local.compressor.compress(piece)
-    return packed
+    return (_local.compressor.compress(piece),)
 
 
 def _stored_gzip(piece: memoryview) -> Packed:
@@ -123,7 +143,7 @@ def _stored_gzip(piece: memoryview) -> Packed:
         block = piece[start : start + _GZIP_BLOCK]
         last = start + _GZIP_BLOCK >= len(piece)
         parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
-    return b"".join([*parts, _trailer(piece)])
+    return [*parts, _trailer(piece)]
 
 
 def _stored_zstd(piece: memoryview) -> Packed:
@@ -133,7 +153,7 @@ def _stored_zstd(piece: memoryview) -> Packed:
         block = piece[start : start + _ZSTD_BLOCK]
         last = start + _ZSTD_BLOCK >= len(piece)
         parts += [(len(block) << 3 | last).to_bytes(3, "little"), block]
-    return b"".join(parts)
+    return parts
 
 
 def _trailer(piece: memoryview) -> bytes:

@@ -66,11 +66,6 @@ class Written:
     size: int
 
 
-def compressor(choice: str = "gzip") -> str:
-    """Return the name of the compressor of that choice that is installed here."""
-    return compression.installed(choice)
-
-
 def write(layer: Layer, locked_compressor: str, dest: Path) -> Written:
     """Write `layer` to `dest` and return its digests; nothing is read twice."""
     compression.check(locked_compressor)
@@ -129,9 +124,10 @@ class _Pipeline:
 
     def _write(self, buffer: bytearray, hashed: Future[None], packed: Future[Packed]) -> None:
         try:
-            data = packed.result()
-            self.packed.update(data)
-            self._stream.write(data)
+            parts = packed.result()
+            for part in parts:
+                self.packed.update(part)
+            files.append(self._stream, parts)
             if self.packed.size - self._synced > _SYNC_EVERY:
                 # What is on the disk already need not be waited for at the end.
                 self._synced = self.packed.size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tarfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from clusterimage.oci import compression, image, layer
 from clusterimage.oci.image import BuiltLayer, Image
 from clusterimage.oci.layer import PIECE, Layer, Member
 from clusterimage.oci.reference import Reference
-from tests.conftest import Project, run, tool
+from tests.conftest import ROOT, Project, run, tool
 
 NAME = "registry.example.com/team/pieces:v1"
 HOST = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
@@ -24,6 +25,18 @@ CONTENT = {
     "images/small.tar.zst": b"\x28\xb5\x2f\xfd" + NOISE[:9000],
     "scripts/run.sh": b"#!/bin/sh\n",
 }
+
+
+WRITES = """
+import hashlib, sys
+from pathlib import Path
+from clusterimage.oci import compression, layer
+data = Path(sys.argv[1]).read_bytes()
+for choice in compression.CHOICES:
+    name = compression.installed(choice)
+    layer.write(layer.Layer((layer.Member("a", 0o644, len(data), data=data),)), name, Path(sys.argv[2]))
+    print(choice, "/", name, "/", hashlib.sha256(Path(sys.argv[2]).read_bytes()).hexdigest())
+"""
 
 
 @pytest.fixture
@@ -46,6 +59,23 @@ def layout(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 def holds(root: Path) -> bool:
     return all((root / place).read_bytes() == data for place, data in CONTENT.items())
+
+
+@pytest.mark.skipif(HOST != "amd64", reason="emulates CPUs of this architecture")
+def test_a_cpu_that_makes_other_bytes_has_another_name_for_its_compressor(tmp_path: Path) -> None:
+    text = b"".join(b"%x %d\n" % (number * number, number) for number in range(200_000))
+    (tmp_path / "text").write_bytes(text)
+
+    def written(cpu: str) -> dict[str, tuple[str, str]]:
+        words = (tool("qemu-x86_64-static"), "-cpu", cpu, Path(sys.executable).resolve(), "-c", WRITES)
+        where = {"PYTHONPATH": ":".join([str(ROOT), *sys.path])}
+        said = run(*words, tmp_path / "text", tmp_path / cpu, env={**os.environ, **where})
+        return {choice: (name, digest) for choice, name, digest in (line.split(" / ") for line in said.splitlines())}
+
+    old, early, late = written("qemu64"), written("Nehalem"), written("Haswell")
+
+    assert early == late and (early["gzip"], early["zstd"]) == (old["gzip"], old["zstd"])
+    assert early["isal"][0] != old["isal"][0] and early["isal"][1] != old["isal"][1]
 
 
 @pytest.mark.parametrize("layout", compression.CHOICES, indirect=True)
@@ -108,4 +138,4 @@ def test_an_old_dockerd_is_not_given_zstd(project: Project, daemon: str) -> None
         assert result.code == 0, result.text
     else:
         assert f"compressed with zstd, which Docker {version} cannot read" in result.out
-        assert "hint: build it with compression=gzip" in result.out
+        assert "hint: build it with compression=isal" in result.out

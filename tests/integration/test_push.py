@@ -14,7 +14,7 @@ from clusterimage import files
 from clusterimage.errors import ClusterImageError, FetchError
 from clusterimage.lock import Descriptor
 from clusterimage.network import Network
-from clusterimage.oci import image, layer, push, upload
+from clusterimage.oci import compression, image, layer, push, upload
 from clusterimage.oci.reference import Reference
 from clusterimage.spec import Mirror
 from tests.conftest import Project, Result, clean_environment, new_project, run, tool
@@ -289,7 +289,7 @@ def layout_of(root: Path, size: int) -> Path:
     """Write a layout with one layer of `size` bytes that nothing compresses."""
     blob = os.urandom(size)
     written = layer.Layer((layer.Member("noise", 0o644, len(blob), data=blob),))
-    made = layer.write(written, layer.compressor(), root / "layer.tar.gz")
+    made = layer.write(written, compression.installed("gzip"), root / "layer.tar.gz")
     built = image.BuiltLayer(made, root / "layer.tar.gz", "noise")
     image.write((image.Image("amd64", (built,), (), (), 0),), Reference.parse("tests/noise:v1"), root / "layout")
     return root / "layout"

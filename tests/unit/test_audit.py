@@ -15,7 +15,7 @@ from clusterimage.contract import FACTS, PROGRAM, RULES, SCRIPT, Expected
 from clusterimage.digest import Digest, of_bytes
 from clusterimage.errors import FindingsError
 from clusterimage.lock import Descriptor, LockedImage, LockedPlatform
-from clusterimage.oci import layer, media, storage
+from clusterimage.oci import compression, media, storage
 from clusterimage.oci.reference import Reference
 from clusterimage.oci.storage import Saved
 from clusterimage.package import Package
@@ -106,7 +106,7 @@ def build(root: Path, **registries: Path) -> Path:
     manifest.write(root / "context.manifest", manifest.scan(context, part="config"))
     saved = tuple((arch, (registry,)) for arch, registry in registries.items())
     names = tuple((arch, (NAME,)) for arch in registries)
-    described = Package(Reference.parse("k:1"), context, saved, names, layer.compressor())
+    described = Package(Reference.parse("k:1"), context, saved, names, compression.installed("gzip"))
     package.write(described, root / "layers", root / "dest", root / "dest.manifest")
     return root / "dest"
 

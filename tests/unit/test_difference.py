@@ -13,9 +13,10 @@ from clusterimage import difference, package
 from clusterimage.bases import lay_over
 from clusterimage.difference.pairs import matched
 from clusterimage.layout import Layout
+from clusterimage.oci import compression
 from clusterimage.oci.image import BuiltLayer, Image
 from clusterimage.oci.image import write as write_layout
-from clusterimage.oci.layer import Layer, Member, compressor
+from clusterimage.oci.layer import Layer, Member
 from clusterimage.oci.layer import write as write_layer
 from clusterimage.oci.reference import Reference
 from clusterimage.spec import Mirror
@@ -168,7 +169,7 @@ def layout(dest: Path, layers: list[tuple[str, tuple[Member, ...]]], arch: str =
     for number, (part, members) in enumerate(layers):
         path = dest.parent.parent / f"{dest.name}-{number}.tar.gz"
         path.parent.mkdir(parents=True, exist_ok=True)
-        built.append(BuiltLayer(write_layer(Layer(members), compressor(), path), path, part))
+        built.append(BuiltLayer(write_layer(Layer(members), compression.installed("gzip"), path), path, part))
     dest.mkdir(parents=True)
     image = Image(arch=arch, layers=tuple(built), labels=(), annotations=(), epoch=0)
     write_layout((image,), Reference.parse(f"docker.io/x/{dest.name}:v1"), dest)

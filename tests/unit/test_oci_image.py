@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clusterimage.digest import of_file
-from clusterimage.oci import image, layer
+from clusterimage.oci import compression, image, layer
 from clusterimage.oci.image import BaseImage, BuiltLayer, Image
 from clusterimage.oci.layer import Layer, Member
 from clusterimage.oci.reference import Reference
@@ -22,7 +22,7 @@ NAME = Reference.parse("docker.io/sealerio/kubernetes:v1.22.15")
 def built(root: Path, name: str, part: str = "config") -> BuiltLayer:
     root.mkdir(exist_ok=True)
     members = (Member(name, 0o644, len(name), data=name.encode()),)
-    return BuiltLayer(layer.write(Layer(members), layer.compressor(), root / name), root / name, part)
+    return BuiltLayer(layer.write(Layer(members), compression.installed("gzip"), root / name), root / name, part)
 
 
 @pytest.fixture

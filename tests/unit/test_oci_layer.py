@@ -7,6 +7,7 @@ import hashlib
 import io
 import itertools
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -25,6 +26,7 @@ NOISE = hashlib.shake_256(b"noise").digest(300_000)
 COMPRESSED = b"\x1f\x8b" + NOISE
 KNOWN = {
     "gzip libdeflate-1 0.9.0": "e467bae7eca21b03083883383dddbe54e59164a15587ee073a42aa3ca57b5a00",
+    "isal isa-l-1 2.32.1 4d667908": "5c6077502168e72358a0e0f064187541847ae0cb1c6384f303d0e8a9cfec94e7",
     "zstd libzstd-3 1.5.7": "0c65f9fbc4fb87972eefd5addc42a57132a0218e977352357400b05fbcf1f1fb",
 }
 
@@ -39,7 +41,7 @@ def file(root: Path, path: str, content: bytes, mode: int = 0o644) -> Member:
 
 
 def write(root: Path, *members: Member, epoch: int = 0) -> Written:
-    return layer.write(Layer(members, epoch), layer.compressor(), root / "layer.tar.gz")
+    return layer.write(Layer(members, epoch), compression.installed("gzip"), root / "layer.tar.gz")
 
 
 def read(root: Path) -> list[tarfile.TarInfo]:
@@ -224,21 +226,21 @@ def test_the_number_of_cores_does_not_show(tmp_path: Path, monkeypatch: pytest.M
         made_once.cache_clear()
 
 
-@pytest.mark.parametrize("choice", ["gzip", "zstd"])
-def test_the_bytes_are_the_same_on_every_machine(tmp_path: Path, choice: str) -> None:
+@pytest.mark.parametrize("choice", compression.CHOICES)
+def test_the_name_of_a_compressor_stands_for_its_bytes(tmp_path: Path, choice: str) -> None:
     members = (text("a/b", "some text " * 10_000), file(tmp_path, "c", COMPRESSED))
-    written = layer.write(Layer(members, 1), layer.compressor(choice), tmp_path / "layer")
+    written = layer.write(Layer(members, 1), compression.installed(choice), tmp_path / "layer")
 
     assert written.diff_id.hex == "fd1c6dda0e5b589ca573ae296ccdb0da540616adec4b0ca4c3c281ad0b2c7c61"
-    if layer.compressor(choice) not in KNOWN:
-        pytest.skip(f"no digest is known of {layer.compressor(choice)}")
-    assert written.digest.hex == KNOWN[layer.compressor(choice)]
+    if compression.installed(choice) not in KNOWN:
+        pytest.skip(f"no digest is known of {compression.installed(choice)}")
+    assert written.digest.hex == KNOWN[compression.installed(choice)]
 
 
 @pytest.mark.parametrize("choice", compression.CHOICES)
 def test_every_compressor_makes_the_same_tar(tmp_path: Path, choice: str) -> None:
     members = (file(tmp_path, "a", NOISE * 5), file(tmp_path, "b", COMPRESSED * 9), text("c", "text " * 99_999))
-    written = layer.write(Layer(members), layer.compressor(choice), tmp_path / "layer")
+    written = layer.write(Layer(members), compression.installed(choice), tmp_path / "layer")
 
     with (tmp_path / "layer").open("rb") as stream:
         plain = compression.opened(stream).read()
@@ -249,22 +251,23 @@ def test_every_compressor_makes_the_same_tar(tmp_path: Path, choice: str) -> Non
 
 def test_zstd_s_own_program_reads_it(tmp_path: Path) -> None:
     members = (file(tmp_path, "a", NOISE * 5), file(tmp_path, "b", COMPRESSED * 9), text("c"))
-    layer.write(Layer(members), layer.compressor("zstd"), tmp_path / "layer.tar.zst")
+    layer.write(Layer(members), compression.installed("zstd"), tmp_path / "layer.tar.zst")
 
     done = subprocess.run([tool("zstd"), "-dc", tmp_path / "layer.tar.zst"], capture_output=True, check=True)
     assert done.stdout == b"".join(layer.tar(Layer(members)))
 
 
-def test_memory_does_not_grow_with_the_layer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("choice", compression.CHOICES)
+def test_memory_does_not_grow_with_the_layer(tmp_path: Path, choice: str) -> None:
     with (tmp_path / "big").open("wb") as sparse:
         sparse.truncate(600 << 20)
     code = (
-        "import sys; from pathlib import Path; from clusterimage.oci import layer;"
+        "import sys; from pathlib import Path; from clusterimage.oci import compression, layer;"
         "m = layer.Member('big', 0o644, 600 << 20, source=Path(sys.argv[1]));"
-        "layer.write(layer.Layer((m,)), layer.compressor(), Path(sys.argv[2]));"
+        "layer.write(layer.Layer((m,)), compression.installed(sys.argv[3]), Path(sys.argv[2]));"
         "print(Path('/proc/self/status').read_text())"
     )
-    words = [sys.executable, "-c", code, tmp_path / "big", tmp_path / "layer"]
+    words = [sys.executable, "-c", code, tmp_path / "big", tmp_path / "layer", choice]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
 
     # Not getrusage: its peak is also that of the process that started this one.
@@ -298,14 +301,31 @@ def test_a_file_that_is_gone_leaves_no_layer(tmp_path: Path) -> None:
 
 
 def test_another_compressor_than_the_locked_one_is_refused(tmp_path: Path) -> None:
+    here = compression.installed("gzip")
+
     error = error_of(layer.write, Layer((text("a"),)), "gzip other 1", tmp_path / "layer.tar.gz")
 
-    assert error.problem == (
-        f"the lock names the compressor 'gzip other 1', installed is '{layer.compressor()}': the bytes would differ"
+    assert (
+        error.problem == f"the lock names the compressor 'gzip other 1', installed is '{here}': the bytes would differ"
     )
     assert error.hint == "install the deflate package that it names, or lock again: doit lock k8s=…"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_compressor_is_named_with_its_version() -> None:
-    assert layer.compressor().startswith("gzip libdeflate-1 0.")
+def test_the_lock_of_a_cpu_that_makes_other_bytes_is_refused(tmp_path: Path) -> None:
+    here = compression.installed("isal")
+    there = f"{here[:-8]}{'0' * 8}"
+
+    error = error_of(layer.write, Layer((text("a"),)), there, tmp_path / "layer.tar.gz")
+
+    assert error.problem == f"the lock names the compressor '{there}', installed is '{here}': the bytes would differ"
+    assert error.hint == (
+        "isal makes other bytes on this CPU; compression=gzip makes the same on all, or lock again: doit lock k8s=…"
+    )
+
+
+def test_a_compressor_is_named_with_all_that_decides_its_bytes() -> None:
+    names = [re.sub("[0-9.]+[0-9]", "1", compression.installed(choice)) for choice in compression.CHOICES]
+
+    assert re.fullmatch("isal isa-l-1 [0-9.]+ [0-9a-f]{8}", compression.installed("isal"))
+    assert [names[1], names[2]] == ["gzip libdeflate-1 1", "zstd libzstd-3 1"]

@@ -13,7 +13,7 @@ import pytest
 
 from clusterimage.digest import of_bytes
 from clusterimage.lock import Descriptor, LockedImage, LockedPlatform
-from clusterimage.oci import layer, loadable, media
+from clusterimage.oci import compression, loadable, media
 from clusterimage.oci.reference import Reference
 from clusterimage.store import Store
 from tests.unit.conftest import HEX_A, error_of
@@ -40,7 +40,7 @@ def image(name: str = "registry:2.8.3", *layers: bytes) -> LockedImage:
 
 
 def save(locked: LockedImage, store: Store, root: Path) -> dict[str, bytes]:
-    loadable.save(locked, "amd64", store, layer.compressor(), root / "image.tar.gz")
+    loadable.save(locked, "amd64", store, compression.installed("gzip"), root / "image.tar.gz")
     plain = gzip.decompress((root / "image.tar.gz").read_bytes())
     with tarfile.open(fileobj=io.BytesIO(plain)) as tar:
         return {info.name: b"".join(tar.extractfile(info) or ()) for info in tar}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from clusterimage import __version__, files, manifest, package
-from clusterimage.oci.layer import compressor
+from clusterimage.oci import compression
 from clusterimage.oci.reference import Reference
 from clusterimage.package import Package
 from tests.unit.conftest import error_of, plant
@@ -68,7 +68,7 @@ def describe(root: Path, changes: dict[str, tuple[str, str]] | None = None) -> P
         context=context(root / "context", changes),
         registries=tuple((arch, (base, kubernetes)) for arch in ("amd64", "arm64")),
         images=(("amd64", ("k8s.gcr.io/pause:3.5",)), ("arm64", ("k8s.gcr.io/pause:3.5",))),
-        compressor=compressor(),
+        compressor=compression.installed("gzip"),
         labels=(("a", "package"),),
     )
 

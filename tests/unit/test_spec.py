@@ -38,6 +38,7 @@ def test_the_defaults_are_read(small_spec: Spec) -> None:
         pod_subnet="100.64.0.0/10",
         service_subnet="10.96.0.0/22",
         oldest=Version(1, 13, 0),
+        compression="isal",
     )
 
 
