@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import checks, peers
-from benchmarks.contest import Contestant
+from benchmarks.contest import Contestant, WrongResult
 from benchmarks.ours import Project, remove
 
 EDITED = "etc/part-000.conf"
@@ -90,6 +90,18 @@ class Packaging:
         check = partial(self._archive, name)
         return Contestant(name, command, partial(remove, self.out), check, runs=runs, limit=limit, needs=needs)
 
+    def tar_hashed(self, name: str, filter_: str, runs: int = 0) -> Contestant:
+        """Return tar through a filter, with the digests that an image needs."""
+        command, needs = peers.archive_hashed(self.tree, self.out, filter_), (filter_.split()[0], "openssl")
+
+        def check() -> Mapping[str, object]:
+            said = Path(f"{self.out}.packed.sha256").read_text()
+            if not said.startswith(checks.sha256(self.out)):
+                raise WrongResult("openssl saw other bytes")
+            return self._archive(name)
+
+        return Contestant(name, command, partial(remove, self.out), check, runs=runs, needs=needs)
+
     # ---------------------------------------------------------------- judging
 
     def edit(self) -> None:
@@ -128,6 +140,7 @@ def contestants(work: Packaging) -> list[Contestant]:
         work.buildah(1),
         work.tar("tar | gzip -6", "gzip -6", 1),
         work.tar("tar | zstd -3 -T2", "zstd -q -3 -T2 -c"),
+        work.tar_hashed("the same, and two digests by openssl", "zstd -q -3 -T2 -c"),
         work.tar("limit: tar alone", limit=True),
     ]
 

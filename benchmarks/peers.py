@@ -17,10 +17,11 @@ PACKAGES = {
     "buildah": "buildah",
     "umoci": "umoci",
     "zstd": "zstd",
+    "openssl": "openssl",
     "curl": "curl",
     "wget": "wget",
 }
-_VERSION = {"docker-registry": "--version", "nginx": "-v", "umoci": "--version", "wget": "--version"}
+_VERSION = {"nginx": "-v", "openssl": "version"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,20 @@ def buildah(tree: Path, layout: Path, storage: Path, more: str = "") -> list[str
 
 def archive(tree: Path, dest: Path, filter_: str = "") -> list[str]:
     """Return tar, sorted and without owners, through a filter."""
-    tar = f"tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C {tree} -cf - ."
-    return ["sh", "-c", f"{tar} {f'| {filter_} ' if filter_ else ''}> {dest}"]
+    return ["sh", "-c", f"{_tar(tree)} {f'| {filter_} ' if filter_ else ''}> {dest}"]
+
+
+def archive_hashed(tree: Path, dest: Path, filter_: str) -> list[str]:
+    """Return the same with what an image needs besides: the digests of the tar and of what came out, on the way."""
+    plain, packed = (f"{dest}.{name}" for name in ("plain", "packed"))
+    lines = [f"rm -f {plain} {packed}; mkfifo {plain} {packed}"]
+    lines += [f"openssl dgst -sha256 -r < {pipe} > {pipe}.sha256 &" for pipe in (plain, packed)]
+    lines += [f"{_tar(tree)} | tee {plain} | {filter_} | tee {packed} > {dest}", f"wait; rm {plain} {packed}"]
+    return ["sh", "-ec", "\n".join(lines)]
+
+
+def _tar(tree: Path) -> str:
+    return f"tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C {tree} -cf - ."
 
 
 def missing() -> list[str]:

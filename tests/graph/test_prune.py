@@ -24,9 +24,9 @@ def prune(project: Project, *words: str) -> dict[str, Any]:
 
 
 def there(root: Path) -> dict[str, int]:
-    """Return what lies below `root`, but for logs, memories of runs and the database, with its inode."""
+    """Return what lies below `root`, but for logs, bytecode, memories of runs and the database, with its inode."""
     found = {path.relative_to(root).as_posix(): path.lstat().st_ino for path in root.rglob("*") if not path.is_dir()}
-    told = ("log/", "settled/", "state.sqlite")
+    told = ("log/", "settled/", "state.sqlite", "__pycache__/")
     return {name: inode for name, inode in found.items() if not any(one in name for one in told)}
 
 

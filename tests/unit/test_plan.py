@@ -45,7 +45,9 @@ def lock_of(needed: Requirement, *arches: str, salt: str = "") -> Lock:
         for file in needed.files
     )
     images = {image.reference for image in needed.images}
-    return Lock(needed.kubernetes, "gzip", files, tuple(locked_image(one, *arches, salt=salt) for one in images))
+    return Lock(
+        needed.kubernetes, "isal 1, gzip 2", files, tuple(locked_image(one, *arches, salt=salt) for one in images)
+    )
 
 
 def require(root: Path, version: str = "v1.22.15") -> Requirement:
@@ -312,7 +314,7 @@ def test_a_group_without_images_is_not_saved(locked: Path) -> None:
 def test_the_registry_s_image_is_saved_to_be_loaded(locked: Path) -> None:
     load = expand(locked, platform="arm64").loads[0]
 
-    assert (load.name, load.arch, load.compressor) == ("docker.io/library/registry-2.8.3-arm64", "arm64", "gzip")
+    assert (load.name, load.arch, load.compressor) == ("docker.io/library/registry-2.8.3-arm64", "arm64", "gzip 2")
     assert load.listing in [pull.listing for pull in expand(locked).pulls]
 
 
@@ -338,7 +340,7 @@ def test_a_package_is_made_of_its_context_and_its_registries(locked: Path) -> No
     )
     assert pack.inputs[0] == locked / "_build/context/v1.22.15-docker-calico.manifest"
     assert len(pack.inputs) == 7
-    assert (pack.package.compressor, pack.package.labels) == ("gzip", ())
+    assert (pack.package.compressor, pack.package.labels) == ("isal 1", ())
 
 
 def test_an_image_of_stand_ins_says_so(small: Path) -> None:
