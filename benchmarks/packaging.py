@@ -37,7 +37,7 @@ class Packaging:
 
     # ------------------------------------------------------------------ ours
 
-    def ours(self, *more: str, runs: int = 0) -> Contestant:
+    def ours(self, *more: str) -> Contestant:
         """Return this project's packaging step: its context is merged and locked before, as peers get a tree."""
 
         def prepare() -> None:
@@ -45,17 +45,17 @@ class Packaging:
             for place in (self.project.build / "layers", self.project.dist):
                 remove(place)
 
-        return self._ours(f"clusterimage{_said(more)}, package", prepare, more, runs)
+        return self._ours(f"clusterimage{_said(more)}, package", prepare, more)
 
-    def ours_whole(self, *more: str, runs: int = 0) -> Contestant:
+    def ours_whole(self, runs: int = 0) -> Contestant:
         """Return this project from the user's tree to the image: copied, hashed, searched, locked, packed."""
-        return self._ours(f"clusterimage{_said(more)}, all steps", self.project.forget, more, runs)
+        return self._ours("clusterimage, all steps", self.project.forget, (), runs)
 
     def ours_edited(self, runs: int = 0) -> Contestant:
         """Return this project after one small file was edited."""
         return self._ours("clusterimage, all steps", self.edit, (), runs)
 
-    def _ours(self, name: str, prepare: Callable[[], object], more: tuple[str, ...], runs: int) -> Contestant:
+    def _ours(self, name: str, prepare: Callable[[], object], more: tuple[str, ...], runs: int = 0) -> Contestant:
         dest = self.project.dist / f"bench+{self.name}+v1"
         command = self.project.words("package", *self.words, *more)
         check = partial(self._layout, name, dest)
@@ -146,8 +146,14 @@ def contestants(work: Packaging) -> list[Contestant]:
 
 
 def edited_contestants(work: Packaging) -> list[Contestant]:
-    """Return who packages the tree again after one file was edited; run `contestants` before."""
+    """Return who packages the tree again after one file was edited; ours has packaged it before."""
+    work.project.doit("package", *work.words)
     return [work.ours_edited(), work.umoci(1, work.edit), work.buildah(1, work.edit)]
+
+
+def many_contestants(work: Packaging) -> list[Contestant]:
+    """Return who packages a tree of many small files."""
+    return [work.ours(), work.ours_whole(1), work.umoci(), work.buildah(1)]
 
 
 def _said(more: tuple[str, ...]) -> str:

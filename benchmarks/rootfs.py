@@ -1,11 +1,13 @@
-"""Knows the two trees that are packaged: a cluster image's rootfs, and plain binaries.
+"""Knows the trees that are packaged: a cluster image's rootfs, plain binaries, and many small files.
 
 mixed/     780 MB, 61 % compressed already: bin/ 300 MB, cri/ archives, registry/ layers, etc/ and scripts/ texts
 plain/     1120 MB of binaries
+many/      texts of 0.1 to 4 kB
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from benchmarks import contents
@@ -37,6 +39,13 @@ def write_plain(root: Path, given: Donors, scale: float = 1.0) -> None:
         size = int((18 + number * 11 % 45) * scale * _MEGABYTE)
         contents.write(root / "bin" / f"program-{number:02}", contents.binary(given, f"plain {number}", size), 0o755)
     _texts(root)
+
+
+def write_many(root: Path, count: int) -> None:
+    """Write many small files, 50 in a directory."""
+    for number in range(count):
+        line = hashlib.shake_256(f"text {number}".encode()).hexdigest(50).encode()
+        contents.write(root / f"share/{number // 50:04}/part-{number:06}.yaml", iter([line * (1 + number % 40)]))
 
 
 def _texts(root: Path) -> None:

@@ -16,6 +16,7 @@ from benchmarks.table import Section
 
 _MATRIX_SCALE = 0.5
 _SHARES = (0.25, 0.5, 0.75)
+_MANY = (5_000, 20_000)
 
 
 @dataclass
@@ -75,31 +76,55 @@ def saving(bench: Bench) -> Iterator[Section]:
 
 
 def packing(bench: Bench) -> Iterator[Section]:
-    """W4 and W7, and W5 of an image that is one tree."""
+    """W4, W5 of an image that is one tree, W7 and W9."""
     place = bench.work / "packing"
-    for name, write in (("mixed", rootfs.write_mixed), ("plain", rootfs.write_plain)):
-        bench.tell(f"W4: {name}")
-        write(place / name, bench.donors, bench.scale)
-        work = packaging.Packaging(name, place / name, place / f"work-{name}")
+    for part in (_rootfs, _edited, _twice, _many):
+        yield from part(bench, place)
+        remove(place)
+
+
+def _rootfs(bench: Bench, place: Path) -> Iterator[Section]:
+    for title, write in (("a realistic rootfs", rootfs.write_mixed), ("plain binaries", rootfs.write_plain)):
+        bench.tell(f"W4: {title}")
+        write(place / "tree", bench.donors, bench.scale)
+        work = packaging.Packaging("tree", place / "tree", place / "work")
         results = bench.contest(packaging.contestants(work))
         reached = [*goals.beaten(results, {"buildah": 8, "umoci": 2}), *goals.size(results)]
-        title = {"mixed": "a realistic rootfs", "plain": "plain binaries"}[name]
         words = f"{work.size / 1e6:.0f} MB as one layer of one OCI image. tar makes no image and no digest."
         words += " buildah: bud in a chroot on vfs, then push to a layout with gzip; its storage is empty at first."
         yield Section(f"W4 package {title}", words, results, reached)
         bench.profile(f"W4 package {title}", work.ours())
-        if name == "mixed":
-            bench.tell("W5 of the tree")
-            words = "The tree is one layer, which everybody makes again; for the layers of a cluster image see below."
-            yield Section(
-                "W5 one small file of that tree edited", words, bench.contest(packaging.edited_contestants(work))
-            )
         remove(place)
+
+
+def _edited(bench: Bench, place: Path) -> Iterator[Section]:
+    bench.tell("W5 of the tree")
+    rootfs.write_mixed(place / "tree", bench.donors, bench.scale)
+    work = packaging.Packaging("tree", place / "tree", place / "work")
+    results = bench.contest(packaging.edited_contestants(work))
+    words = (
+        "The realistic rootfs of W4 is one layer, which everybody makes again; for those of a cluster image see below."
+    )
+    yield Section("W5 one small file of that tree edited", words, results)
+
+
+def _twice(bench: Bench, place: Path) -> Iterator[Section]:
     bench.tell("W7")
-    rootfs.write_plain(place / "small", bench.donors, 0.05 * bench.scale)
-    words = "The tree twice: other directory, times, umask, time zone, locale, hash seed. buildah with `--timestamp 0`."
-    yield Section("W7 the same image twice", words, more=reproduce.lines(place / "small", place))
-    remove(place)
+    rootfs.write_plain(place / "tree", bench.donors, 0.05 * bench.scale)
+    words = "A tree twice: other directory, times, umask, time zone, locale, hash seed. buildah with `--timestamp 0`."
+    yield Section("W7 the same image twice", words, more=reproduce.lines(place / "tree", place))
+
+
+def _many(bench: Bench, place: Path) -> Iterator[Section]:
+    for count in _MANY:
+        files = int(count * bench.scale)
+        bench.tell(f"W9: {files} files")
+        rootfs.write_many(place / "tree", files)
+        work = packaging.Packaging("tree", place / "tree", place / "work")
+        results = bench.contest(packaging.many_contestants(work))
+        words = f"{work.size / 1e6:.0f} MB of texts, 50 in a directory, as one layer of one OCI image."
+        yield Section(f"W9 package {files} small files", words, results)
+        remove(place)
 
 
 def building(bench: Bench) -> Iterator[Section]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,24 +88,31 @@ def link_or_copy(source: Path, dest: Path) -> None:
 
 def copy(source: Path, dest: Path) -> None:
     """Copy the file `source`, or the link that it is, with its mode."""
-    if source.is_symlink() or not _shared(source, dest):
+    if source.is_symlink():
         shutil.copyfile(source, dest, follow_symlinks=False)
-    shutil.copymode(source, dest, follow_symlinks=False)
+        return
+    with source.open("rb", buffering=0) as origin, dest.open("wb") as target:
+        status = os.fstat(origin.fileno())
+        if not _shared(origin, target, status.st_size):
+            origin.seek(0)
+            target.seek(0)
+            target.truncate()
+            shutil.copyfileobj(origin, target, 1 << 20)
+        os.fchmod(target.fileno(), stat.S_IMODE(status.st_mode))
 
 
-def _shared(source: Path, dest: Path) -> bool:
+def _shared(origin: IO[bytes], target: IO[bytes], size: int) -> bool:
     """Let the kernel copy, which shares the blocks where the file system can (btrfs, XFS); False where it does not."""
     if not hasattr(os, "copy_file_range"):  # not on macOS
         return False
-    with source.open("rb") as origin, dest.open("wb") as target:
-        size, copied = os.fstat(origin.fileno()).st_size, 0
-        try:
-            while count := os.copy_file_range(origin.fileno(), target.fileno(), 1 << 30):
-                copied += count
-        except OSError as error:
-            if error.errno not in _NOT_COPIED:
-                raise
-            return False
+    copied = 0
+    try:
+        while copied < size and (count := os.copy_file_range(origin.fileno(), target.fileno(), 1 << 30)):
+            copied += count
+    except OSError as error:
+        if error.errno not in _NOT_COPIED:
+            raise
+        return False
     return copied == size
 
 

@@ -110,11 +110,7 @@ class ApplicationRecipe:
     def merge(self) -> Merge:
         """Return the build context: what the Kubefile copies, and what was extracted for it."""
         root, owner = self.asked.context, f"context {self.asked.context}"
-        pieces = tuple(
-            Piece(root / entry.path, entry.path, owner, _part(root / entry.path), _mode(root / entry.path), users=True)
-            for entry in self.entries
-            if not entry.is_directory
-        )
+        pieces = tuple(_piece(root / entry.path, entry.path, owner) for entry in self.entries if not entry.is_directory)
         branches = tuple(
             Branch(one.tree, f"{EXTRACTED}/{path}", path)
             for path, one in zip(self.archives, self.unpackings(), strict=True)
@@ -215,8 +211,10 @@ class ApplicationRecipe:
         return Pack(name, None, package, tuple(inputs), self.layout.package(name))
 
 
-def _part(path: Path) -> str:
-    return "files" if path.lstat().st_size >= _LARGE else "config"
+def _piece(source: Path, place: str, owner: str) -> Piece:
+    status = source.lstat()
+    part = "files" if status.st_size >= _LARGE else "config"
+    return Piece(source, place, owner, part, 0o755 if status.st_mode & stat.S_IXUSR else 0o644, users=True)
 
 
 def _text(path: Path) -> str:
@@ -224,7 +222,3 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text") from error
-
-
-def _mode(path: Path) -> int:
-    return 0o755 if path.lstat().st_mode & stat.S_IXUSR else 0o644

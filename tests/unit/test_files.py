@@ -139,6 +139,20 @@ def test_what_the_kernel_does_not_copy_is_copied(tmp_path: Path, monkeypatch: py
     assert (tmp_path / "dest").read_text() == "x" * 100_000
 
 
+def test_a_copy_that_the_kernel_gives_up_half_way_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(source: int, dest: int, count: int) -> int:
+        if os.lseek(dest, 0, os.SEEK_CUR):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return os.write(dest, os.read(source, 60_000))
+
+    plant(tmp_path, {"source": "xy" * 50_000})
+    monkeypatch.setattr(os, "copy_file_range", half)
+
+    files.copy(tmp_path / "source", tmp_path / "dest")
+
+    assert (tmp_path / "dest").read_text() == "xy" * 50_000
+
+
 @pytest.mark.parametrize("size", [0, 1, 3 << 20])
 def test_a_copy_is_whole(tmp_path: Path, size: int) -> None:
     (tmp_path / "source").write_bytes(os.urandom(size))
