@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from clusterimage.errors import ConfigError
 
 CHUNK = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_seeded: dict[tuple[int, ...], Digest] = {}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,6 +43,20 @@ def of_file(path: Path) -> Digest:
     """Return the digest of the file at `path`, read once."""
     with path.open("rb") as stream:
         return Digest(hashlib.file_digest(stream, "sha256").hexdigest())
+
+
+def seed(status: os.stat_result, digest: Digest) -> None:
+    """Note what the file of that status hashes to: whoever needs that later in this process need not read it again."""
+    _seeded[_seal(status)] = digest
+
+
+def seeded(status: os.stat_result) -> Digest | None:
+    """Return what was noted of the file of that status; None where nobody did, or where it changed since."""
+    return _seeded.get(_seal(status))
+
+
+def _seal(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class Hasher:

@@ -171,17 +171,15 @@ def load(path: Path) -> Spec:
     """Read versions.toml; the first thing wrong raises ConfigError with its key path."""
     top = Table.load(path)
     top.only(*_SECTIONS)
-    image = top.table("registry_image")
-    data = top.table("data")
+    image, data = top.table("registry_image"), top.table("data")
+    image.only("reference", "install")
+    data.only("checksums", "kubeadm_images")
     return Spec(
         defaults=_defaults(top.table("defaults")),
         checksums=data.text("checksums"),
         kubeadm_images=data.text("kubeadm_images"),
         components=tuple(_component(name, table) for name, table in top.named("component")),
-        runtimes=tuple(
-            Runtime(row.text("name"), row.parse("default", Range.parse), row.text("version"))
-            for row in top.tables("cri")
-        ),
+        runtimes=tuple(map(_runtime, top.tables("cri"))),
         flavors=tuple(flavors.read(name, table) for name, table in top.named("flavor")),
         cri_api=_rules(top, "cri_api", "kubernetes", "version"),
         sockets=_rules(top, "socket", "kubernetes", "path", key="cri"),
@@ -189,14 +187,8 @@ def load(path: Path) -> Spec:
         registry_image=image.text("reference"),
         registry_install=image.text("install"),
         repositories=_rules(top, "kubeadm_repository", "kubernetes", "repository"),
-        calico=tuple(
-            Calico(row.parse("kubernetes", Range.parse), row.text("version"), row.text("manifest"), row.texts("images"))
-            for row in top.tables("calico")
-        ),
-        aliases=tuple(
-            Alias(row.parse("kubernetes", Range.parse), row.text("image"), row.texts("also"), row.text("flavor", ""))
-            for row in top.tables("alias")
-        ),
+        calico=tuple(map(_calico, top.tables("calico"))),
+        aliases=tuple(map(_alias, top.tables("alias"))),
         kubeadm=kubeadm.rules(top.table("kubeadm")),
         sources=top.pairs("sources"),
         mirrors=tuple(_mirror(name, table) for name, table in top.named("mirrors")),
@@ -269,6 +261,21 @@ def _version_rows(table: Table) -> tuple[tuple[Range, str], ...]:
         except ConfigError as error:
             raise table.error(f"versions[{index}]", error.problem, error.hint) from error
     return tuple(rows)
+
+
+def _runtime(row: Table) -> Runtime:
+    row.only("name", "default", "version")
+    return Runtime(row.text("name"), row.parse("default", Range.parse), row.text("version"))
+
+
+def _calico(row: Table) -> Calico:
+    row.only("kubernetes", "version", "manifest", "images")
+    return Calico(row.parse("kubernetes", Range.parse), row.text("version"), row.text("manifest"), row.texts("images"))
+
+
+def _alias(row: Table) -> Alias:
+    row.only("kubernetes", "image", "also", "flavor")
+    return Alias(row.parse("kubernetes", Range.parse), row.text("image"), row.texts("also"), row.text("flavor", ""))
 
 
 def _rules(top: Table, section: str, range_key: str, value_key: str, key: str = "") -> tuple[Rule, ...]:

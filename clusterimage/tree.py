@@ -119,8 +119,7 @@ class _Copies:
             files.link_or_copy(last, target)
             sha256 = str(known[2])
         else:
-            files.copy(piece.source, target)
-            sha256 = digest.of_file(target).hex
+            sha256 = files.copy_hashed(piece.source, target).hex
         self._new[piece.place] = [source, _seal(target), sha256]
         return sha256
 

@@ -168,7 +168,8 @@ class ContentChecker(FileChangedChecker):  # type: ignore[misc]
         seal = [status.st_size, status.st_mtime_ns, status.st_ino]
         if current_state and current_state[:3] == seal:
             return None
-        return [*seal, self._sha256(dep)]
+        seeded = digest.seeded(status)
+        return [*seal, seeded.hex if seeded else self._sha256(dep)]
 
     @staticmethod
     def _sha256(path: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from clusterimage.errors import ConfigError
 
+OWN = "context/kubeadm.yml"  # where users keep their own parts, as errors name it
 Document = dict[str, Any]
 Bundle = dict[str, Document]
 Place = tuple[str, ...]

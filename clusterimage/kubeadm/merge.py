@@ -8,7 +8,7 @@ from typing import Any
 
 from clusterimage.errors import ConfigError
 from clusterimage.kubeadm import forms
-from clusterimage.kubeadm.forms import ARGUMENTS, CLUSTER, GROUPS, KINDS, KUBELET, Bundle, Document
+from clusterimage.kubeadm.forms import ARGUMENTS, CLUSTER, GROUPS, KINDS, KUBELET, OWN, Bundle, Document
 from clusterimage.kubeadm.model import Documents, overlay
 from clusterimage.kubeadm.rules import Removed
 from clusterimage.table import nearest
@@ -53,7 +53,7 @@ def _check_mappings(kind: str, document: Document) -> None:
     for owner, place in sorted(places):
         value = forms.get(document, place)
         if owner == kind and value is not None and not isinstance(value, dict):
-            raise ConfigError(f"kubeadm.yml: {forms.dotted(kind, place)}: must be a mapping, not {value!r}")
+            raise ConfigError(f"{OWN}: {forms.dotted(kind, place)}: must be a mapping, not {value!r}")
 
 
 def _kind(document: Any) -> str:
@@ -61,11 +61,11 @@ def _kind(document: Any) -> str:
     if kind not in KINDS:
         what = f"kind {kind!r}" if kind else "a document without kind"
         hint = nearest(str(kind), KINDS) if kind else f"known: {', '.join(KINDS)}"
-        raise ConfigError(f"kubeadm.yml: {what} is not for kubeadm", hint=hint)
+        raise ConfigError(f"{OWN}: {what} is not for kubeadm", hint=hint)
     group = GROUPS.get(kind, "kubeadm.k8s.io/").partition("/")[0]
     given = document.get("apiVersion")
     if given is not None and str(given).partition("/")[0] != group:
-        raise ConfigError(f"kubeadm.yml: {kind} with apiVersion {given}", hint=f"its group is {group}")
+        raise ConfigError(f"{OWN}: {kind} with apiVersion {given}", hint=f"its group is {group}")
     return str(kind)
 
 
@@ -73,7 +73,7 @@ def _check_version(documents: Documents, document: Document) -> None:
     given, built = document.get("kubernetesVersion"), documents.settings.kubernetes
     if given is not None and str(given).removeprefix("v") != built.number:
         raise ConfigError(
-            f"kubeadm.yml: {CLUSTER}.kubernetesVersion is {given}, the image holds {built}",
+            f"{OWN}: {CLUSTER}.kubernetesVersion is {given}, the image holds {built}",
             hint="leave kubernetesVersion out, the image sets it",
         )
 
@@ -101,6 +101,6 @@ def _refuse(documents: Documents, bundle: Bundle) -> None:
 def _unknown(documents: Documents, removed: Removed, where: str) -> ConfigError:
     what = "feature gate" if removed.gate else "argument"
     return ConfigError(
-        f"kubeadm.yml: {where}: Kubernetes {documents.settings.kubernetes} does not know the {what} {removed.name}",
+        f"{OWN}: {where}: Kubernetes {documents.settings.kubernetes} does not know the {what} {removed.name}",
         hint=f"use {removed.use}" if removed.use else "leave it out",
     )

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from clusterimage.errors import ConfigError
-from clusterimage.kubeadm.forms import CLUSTER, Document, get, put
+from clusterimage.kubeadm.forms import CLUSTER, OWN, Document, get, put
 from clusterimage.kubeadm.model import Documents
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def parse(source: str) -> tuple[Document, ...]:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"kubeadm.yml: {where}{problem}", hint="mend that line") from error
+        raise ConfigError(f"{OWN}: {where}{problem}", hint="mend that line") from error
     return tuple(document for document in read if document is not None)
 
 

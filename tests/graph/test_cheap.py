@@ -129,6 +129,18 @@ def test_the_image_of_a_kubefile_is_remembered_until_something_of_it_changes(
     assert changed.code == 0 and "0 tasks run" not in changed.out
 
 
+def test_a_user_s_file_is_read_once_for_its_copy_and_its_digest(project: Project) -> None:
+    plant(project.root / "app", {"Kubefile": "FROM scratch\nCOPY . .\n", "images/large.bin": "x" * 5_000_000})
+    copy = "_build/embedded/context/me+app+v1/images/large.bin"
+
+    locked = counted(project, "lock", *APPLICATION[1:])
+    built = counted(project, *APPLICATION)
+
+    assert locked.read.count("app/images/large.bin") == 1
+    assert [path for path in locked.read if path.endswith("/large.bin")] == ["app/images/large.bin"]
+    assert [path for path in built.read if path.endswith("/large.bin")] == [copy]
+
+
 def test_a_touched_file_is_hashed_once_more_and_not_again(project: Project) -> None:
     project.build(*SMALL[1:])
     script = project.root / "context/docker/scripts/docker.sh"

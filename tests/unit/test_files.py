@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from clusterimage import files
+from clusterimage import digest, files
 from tests.unit.conftest import plant, texts
 
 
@@ -160,6 +161,36 @@ def test_a_copy_is_whole(tmp_path: Path, size: int) -> None:
     files.copy(tmp_path / "source", tmp_path / "dest")
 
     assert (tmp_path / "dest").read_bytes() == (tmp_path / "source").read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 1, 3 << 20])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_copy_is_hashed_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, shared: bool) -> None:
+    def clone(dest: int, request: int, source: int) -> None:
+        if not shared:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+        os.pwrite(dest, os.pread(source, size, 0), 0)
+
+    source, dest = tmp_path / "source", tmp_path / "dest"
+    source.write_bytes(os.urandom(size))
+    source.chmod(0o751)
+    monkeypatch.setattr(fcntl, "ioctl", clone)
+
+    found = files.copy_hashed(source, dest)
+
+    assert found == digest.of_file(source) == digest.of_file(dest)
+    assert dest.stat().st_mode & 0o777 == 0o751
+
+
+def test_whoever_copied_a_file_knows_its_digest_until_it_changes(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"one")
+
+    found = files.copy_hashed(source, tmp_path / "dest")
+
+    assert digest.seeded(source.stat()) == found
+    source.write_bytes(b"other")
+    assert digest.seeded(source.stat()) is None
 
 
 def test_a_second_name_takes_no_place_that_is_taken(tmp_path: Path) -> None:

@@ -580,7 +580,7 @@ def test_a_dead_gate_of_the_kubelet_is_refused_too() -> None:
         ("kind: KubeletConfiguration\nevictionHard: x", "KubeletConfiguration.evictionHard: must be a mapping"),
         ("kind: ClusterConfiguration\nscheduler: {extraArgs: [v]}", "extraArgs: must map names to values, or list"),
         ("kind: ClusterConfiguration\nscheduler: {extraArgs: {v: [4]}}", "a value must be a string, not [4]"),
-        ("kind: [", "kubeadm.yml: line 1:"),
+        ("kind: [", "context/kubeadm.yml: line 1:"),
     ],
 )
 def test_a_malformed_part_is_an_error_that_names_the_place(text: str, problem: str) -> None:

@@ -126,7 +126,7 @@ def test_a_user_s_own_kubeadm_file_is_laid_over_ours_and_tells_the_subnets(
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"), [("a: [", "kubeadm.yml: line 1: "), (b"\xff", "kubeadm.yml: not UTF-8 text")]
+    ("content", "problem"), [("a: [", "context/kubeadm.yml: line 1: "), (b"\xff", "kubeadm.yml: not UTF-8 text")]
 )
 def test_a_user_s_own_kubeadm_file_that_cannot_be_read_is_named(
     variables: Variables, tmp_path: Path, content: str | bytes, problem: str
