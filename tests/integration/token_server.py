@@ -5,50 +5,32 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.conftest import run, tool
+from tests.integration.loopback import LoopbackServer
 
 
-class TokenServer:
+class TokenServer(LoopbackServer):
     """Gives signed tokens for any scope to one user while its context lasts; `scopes` are those it was asked for."""
 
     def __init__(self, work: Path, user: str, password: str) -> None:
+        super().__init__()
         self.scopes: list[str] = []
         self._key, self._certificate = work / "token.key", work / "token.crt"
         command = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tokens"]
         run(tool("openssl"), *command, "-keyout", self._key, "-out", self._certificate)
         self._login = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                outer._answer(self)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        realm = f"http://127.0.0.1:{self._server.server_port}/token"
+        realm = f"http://{self.address}/token"
         settings = f"realm: '{realm}', service: tests, issuer: tests, rootcertbundle: {self._certificate}"
         self.configuration = f"auth: {{token: {{{settings}}}}}\n"
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def _answer(self, handler: BaseHTTPRequestHandler) -> None:
+    def answer(self, handler: BaseHTTPRequestHandler) -> None:
+        """Give a token, or nothing to whoever is not the user."""
         allowed = handler.headers.get("Authorization") == self._login
         query = parse_qs(urlsplit(handler.path).query)
         self.scopes += query.get("scope", [])
