@@ -153,13 +153,13 @@ def opened(storage: Path, catalogue: Catalogue, work: Path, shape: Shape | None 
 
 
 def contestants(save: Save) -> list[Contestant]:
-    """Return who saves over loopback."""
+    """Return who saves over loopback; those that take one image after another run once."""
     return [
         save.ours(),
         save.ours_unlocked(),
         save.skopeo(8),
-        save.skopeo(1),
-        save.skopeo_sync(),
+        save.skopeo(1, 1),
+        save.skopeo_sync(1),
         save.curl(8),
         save.copied(),
         save.hashed(),
@@ -167,8 +167,8 @@ def contestants(save: Save) -> list[Contestant]:
 
 
 def far_contestants(save: Save) -> list[Contestant]:
-    """Return who saves over the slow line; those that take one image after another run once."""
-    return [save.ours(), save.skopeo(8), save.skopeo(1, 1), save.skopeo_sync(1), save.curl(8)]
+    """Return who saves over the slow line; who takes one image after another runs once."""
+    return [save.ours(), save.skopeo(8), save.skopeo(1, 1), save.curl(8)]
 
 
 def again_contestants(save: Save) -> list[Contestant]:
