@@ -1,8 +1,8 @@
 """How layers are compressed, piece by piece, and how those of others are read.
 
-    isal    ISA-L, level 1         gzip, the fastest; an arm64 CPU, or one without SSE4.2, makes other bytes of it
-    gzip    libdeflate, level 1    half as fast, a little smaller, the same bytes on every CPU
-    zstd    libzstd, level 3       smaller still, the same bytes on every CPU; Docker before 23 cannot read it
+    gzip    libdeflate, level 1    the same bytes on every CPU
+    isal    ISA-L, level 1         gzip too, twice as fast; other bytes on arm64 and without SSE4.2, and now and then so
+    zstd    libzstd, level 3       smaller, the same bytes on every CPU; Docker before 23 cannot read it
 
 A layer is a chain: one gzip member (https://www.rfc-editor.org/rfc/rfc1952 §2.2) or zstd frame (RFC 8878 §3.1) for each
 piece of its tar, which readers take as one file. A piece that is compressed already is stored in one.
@@ -27,8 +27,8 @@ from clusterimage.table import nearest
 
 Packed = Sequence[bytes | bytearray | memoryview]  # in pieces that are not joined: what is stored is not copied
 Pack = Callable[[memoryview], Packed]
-CHOICES = ("isal", "gzip", "zstd")
-_PACKAGES = {"isal": "isal", "gzip": "deflate", "zstd": "zstandard"}
+CHOICES = ("gzip", "isal", "zstd")
+_PACKAGES = {"gzip": "deflate", "isal": "isal", "zstd": "zstandard"}
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _GZIP_BLOCK = 65535
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
