@@ -1,7 +1,7 @@
 """locks/<version>.toml: every byte that a build may use, pinned. Sorted and stable, so that a change can be reviewed.
 
 kubernetes = "v1.22.15"
-compressor = "gzip libdeflate-1 …"   what layers may be compressed by: another version, or CPU, may make other bytes
+compressor = "isal isa-l-1 …"        what layers may be compressed by: another version, or CPU, may make other bytes
 
 [[file]]                             by component, version, architecture
 component = "crictl"                 witness: who vouched for the sha256 besides the download itself

@@ -33,7 +33,7 @@ VARIABLES = {
     "mirror": "a profile of [mirrors] in versions.toml, or embedded",
     "offline": "yes: no network at all",
     "locked": "yes: refuse to make or change a lock",
-    "compression": "gzip (the default of versions.toml), isal or zstd: how layers are compressed",
+    "compression": "isal (the default of versions.toml), gzip or zstd: how layers are compressed",
     "push": "yes: push what was built",
     "username": "who pushes; also CLUSTERIMAGE_USERNAME, by default what Docker's configuration says",
     "password": "- reads one line of standard input; better CLUSTERIMAGE_PASSWORD: others can see a command line",

@@ -1,8 +1,8 @@
 """How layers are compressed, piece by piece, and how those of others are read.
 
-    gzip    libdeflate, level 1    the same bytes on every CPU
-    isal    ISA-L, level 1         gzip too, twice as fast; other bytes on arm64 and without SSE4.2, and now and then so
-    zstd    libzstd, level 3       smaller, the same bytes on every CPU; Docker before 23 cannot read it
+    isal    ISA-L, level 1         gzip, the fastest; an arm64 CPU, or one without SSE4.2, makes other bytes of it
+    gzip    libdeflate, level 1    half as fast, a little smaller, the same bytes on every CPU
+    zstd    libzstd, level 3       smaller still, the same bytes on every CPU; Docker before 23 cannot read it
 
 A layer is a chain: one gzip member (https://www.rfc-editor.org/rfc/rfc1952 §2.2) or zstd frame (RFC 8878 §3.1) for each
 piece of its tar, which readers take as one file. A piece that is compressed already is stored in one.
@@ -27,10 +27,11 @@ from clusterimage.table import nearest
 
 Packed = Sequence[bytes | bytearray | memoryview]  # in pieces that are not joined: what is stored is not copied
 Pack = Callable[[memoryview], Packed]
-CHOICES = ("gzip", "isal", "zstd")
-_PACKAGES = {"gzip": "deflate", "isal": "isal", "zstd": "zstandard"}
+CHOICES = ("isal", "gzip", "zstd")
+_PACKAGES = {"isal": "isal", "gzip": "deflate", "zstd": "zstandard"}
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _GZIP_BLOCK = 65535
+_ISAL_HISTORY = 8
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ZSTD_HEADER = _ZSTD_MAGIC + b"\xa0"  # one segment, its size in four bytes
 _ZSTD_BLOCK = 1 << 17
@@ -55,10 +56,8 @@ def installed(choice: str) -> str:
 @functools.cache
 def _dialect() -> str:
     """Return what tells CPUs apart that make other bytes by isal: the head of the digest of a text compressed."""
-    from isal import isal_zlib
-
     text = b"".join(b"%d %x\n" % (number, number * number * 2654435761 & 0xFFFFFFFF) for number in range(8192))
-    return hashlib.sha256(isal_zlib.compress(text, 1, -15)).hexdigest()[:8]
+    return hashlib.sha256(b"".join(_isal(memoryview(text)))).hexdigest()[:8]
 
 
 def choice(text: str) -> str:
@@ -123,9 +122,20 @@ def _deflated(piece: memoryview) -> Packed:
 
 
 def _isal(piece: memoryview) -> Packed:
+    """Return a gzip member: the first bytes stored, and what ISA-L makes of the rest with them as its history.
+
+    Without a history ISA-L (2.32 at least) enters the third byte into its hash table by the address of its own state,
+    not by what the byte is (igzip_icf_body_h1_gr_bt.asm, .write_first_byte): now and then another process makes other
+    bytes of the same. It does not go there when it is given a history.
+    """
     from isal import isal_zlib
 
-    return (_GZIP_HEADER, isal_zlib.compress(piece, 1, -15), _trailer(piece))
+    history, rest = bytes(piece[:_ISAL_HISTORY]), piece[_ISAL_HISTORY:]
+    if not rest:
+        return _stored_gzip(piece)
+    packer = isal_zlib.compressobj(1, isal_zlib.DEFLATED, -15, zdict=history)
+    first = _stored_block(len(history), last=False)
+    return (_GZIP_HEADER, first, history, packer.compress(rest), packer.flush(), _trailer(piece))
 
 
 def _zstd(piece: memoryview) -> Packed:
@@ -137,13 +147,17 @@ def _zstd(piece: memoryview) -> Packed:
 
 
 def _stored_gzip(piece: memoryview) -> Packed:
-    """Return a gzip member of stored blocks (RFC 1951 §3.2.4)."""
+    """Return a gzip member of stored blocks."""
     parts: list[bytes | memoryview] = [_GZIP_HEADER]
     for start in range(0, len(piece), _GZIP_BLOCK):
         block = piece[start : start + _GZIP_BLOCK]
-        last = start + _GZIP_BLOCK >= len(piece)
-        parts += [struct.pack("<BHH", last, len(block), len(block) ^ 0xFFFF), block]
+        parts += [_stored_block(len(block), last=start + _GZIP_BLOCK >= len(piece)), block]
     return [*parts, _trailer(piece)]
+
+
+def _stored_block(size: int, *, last: bool) -> bytes:
+    """Return what stands before a block of `size` bytes that is not compressed, at most 65535 (RFC 1951 §3.2.4)."""
+    return struct.pack("<BHH", last, size, size ^ 0xFFFF)
 
 
 def _stored_zstd(piece: memoryview) -> Packed:

@@ -87,7 +87,7 @@ def _refuse_zstd(layout: Path, arch: str, version: str) -> None:
     major = version.partition(".")[0]
     if major.isdigit() and int(major) < _FIRST_WITH_ZSTD and any(one["mediaType"] == OCI_LAYER_ZSTD for one in layers):
         problem = f"{layout}: has layers compressed with zstd, which Docker {version} cannot read"
-        raise ClusterImageError(problem, hint="build it with compression=gzip")
+        raise ClusterImageError(problem, hint="build it with compression=isal")
 
 
 def _platform(layout: Path, arch: str) -> Digest:

@@ -138,4 +138,4 @@ def test_an_old_dockerd_is_not_given_zstd(project: Project, daemon: str) -> None
         assert result.code == 0, result.text
     else:
         assert f"compressed with zstd, which Docker {version} cannot read" in result.out
-        assert "hint: build it with compression=gzip" in result.out
+        assert "hint: build it with compression=isal" in result.out

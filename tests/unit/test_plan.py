@@ -340,7 +340,7 @@ def test_a_package_is_made_of_its_context_and_its_registries(locked: Path) -> No
     )
     assert pack.inputs[0] == locked / "_build/context/v1.22.15-docker-calico.manifest"
     assert len(pack.inputs) == 7
-    assert (pack.package.compressor, pack.package.labels) == ("gzip 2", ())
+    assert (pack.package.compressor, pack.package.labels) == ("isal 1", ())
 
 
 def test_an_image_of_stand_ins_says_so(small: Path) -> None:

@@ -38,7 +38,7 @@ def test_the_defaults_are_read(small_spec: Spec) -> None:
         pod_subnet="100.64.0.0/10",
         service_subnet="10.96.0.0/22",
         oldest=Version(1, 13, 0),
-        compression="gzip",
+        compression="isal",
     )
 
 
@@ -117,7 +117,7 @@ def test_a_mirror_is_read_and_may_be_empty(small_spec: Spec) -> None:
         ("also = [", "more = [", "alias[0].more: is not a known key"),
         ("manifest = ", "manifests = ", "calico[0].manifests: is not a known key"),
         ('reference = "', 'image = "', "registry_image.image: is not a known key"),
-        ('compression = "gzip"', 'compression = "gz"', "defaults.compression: 'gz' is no compression"),
+        ('compression = "isal"', 'compression = "gz"', "defaults.compression: 'gz' is no compression"),
         ("pod_subnet", "pod_subnets", "defaults.pod_subnets: is not a known key"),
         ('default = "<1.24"', 'default = "1.24"', "cri[0].default: '1.24' is not a range"),
         ("version = 2\n", "", "containerd_config[0].version: is missing"),
