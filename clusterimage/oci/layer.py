@@ -5,7 +5,7 @@ modes are 0755 or 0644 and every parent directory comes before its files. It is 
 member or frame of its own (compression.py). Where they end depends on the content alone, so that neither the number of
 cores nor their speed shows in the bytes.
 
-Reading, hashing the tar, compressing, and hashing and writing what came out go on at the same time, over a fixed number
+Reading, hashing the tar, compressing, hashing what came out and writing it go on at the same time, over a fixed number
 of buffers: memory does not grow with the layer, nor with the number of layers that are made at once.
 """
 
@@ -97,7 +97,7 @@ class _Pipeline:
         self.plain, self.packed = Hasher(), Hasher()
         self._stream = stream
         self._pack, self._store = compression.packing(compressor), compression.storing(compressor)
-        self._hashing, self._writing, self._syncing = (ThreadPoolExecutor(1) for _ in range(3))
+        self._hashing, self._finishing, self._writing, self._syncing = (ThreadPoolExecutor(1) for _ in range(4))
         self._synced = 0
         self._written: deque[Future[None]] = deque()
 
@@ -106,6 +106,7 @@ class _Pipeline:
 
     def __exit__(self, *_: object) -> None:
         self._hashing.shutdown()
+        self._finishing.shutdown()
         self._writing.shutdown()
         self._syncing.shutdown()
         self._raise(all_of_them=True)
@@ -115,19 +116,20 @@ class _Pipeline:
         piece = memoryview(buffer)[:size]
         hashed = self._hashing.submit(self.plain.update, piece)
         packed = _compressing().submit(self._store if stored else self._pack, piece)
-        self._written.append(self._writing.submit(self._write, buffer, hashed, packed))
+        self._written.append(self._finishing.submit(self._finish, buffer, hashed, packed))
         self._raise(all_of_them=False)
 
     def _raise(self, *, all_of_them: bool) -> None:
         while self._written and (all_of_them or self._written[0].done()):
             self._written.popleft().result()
 
-    def _write(self, buffer: bytearray, hashed: Future[None], packed: Future[Packed]) -> None:
+    def _finish(self, buffer: bytearray, hashed: Future[None], packed: Future[Packed]) -> None:
         try:
             parts = packed.result()
+            written = self._writing.submit(files.append, self._stream, parts)
             for part in parts:
                 self.packed.update(part)
-            files.append(self._stream, parts)
+            written.result()
             if self.packed.size - self._synced > _SYNC_EVERY:
                 # What is on the disk already need not be waited for at the end.
                 self._synced = self.packed.size
