@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterimage import conformance, package
-from clusterimage import rootfs as rootfses
+from clusterimage import package
 from clusterimage.contract import Expected
 from clusterimage.errors import FindingsError
 
@@ -34,6 +33,9 @@ def audit(dest: Path, expected: Expected | None, kubeadm: Kubeadm | None) -> Non
     `expected`: the image of a user's own Kubefile has none. Where the host can run `kubeadm` its own image list is
     compared with ours.
     """
+    from clusterimage import conformance  # every command knows this function, few call it
+    from clusterimage import rootfs as rootfses
+
     findings = list(package.damages(dest))
     if not findings:
         found: dict[str, list[str]] = {}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from clusterimage import seal
 from clusterimage.errors import ConfigError
 
 CHUNK = 1 << 20
@@ -47,16 +48,16 @@ def of_file(path: Path) -> Digest:
 
 def seed(status: os.stat_result, digest: Digest) -> None:
     """Note what the file of that status hashes to: whoever needs that later in this process need not read it again."""
-    _seeded[_seal(status)] = digest
+    _seeded[_place(status)] = digest
 
 
 def seeded(status: os.stat_result) -> Digest | None:
     """Return what was noted of the file of that status; None where nobody did, or where it changed since."""
-    return _seeded.get(_seal(status))
+    return _seeded.get(_place(status))
 
 
-def _seal(status: os.stat_result) -> tuple[int, ...]:
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+def _place(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_dev, *seal.of(status))
 
 
 class Hasher:

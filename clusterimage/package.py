@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clusterimage import __version__, bases, digest, files, kubefile, manifest
+from clusterimage import __version__, bases, digest, files, kubefile, manifest, seal
 from clusterimage.bases import CONTAINER_IMAGES, EXTENSION, Base, Contents
 from clusterimage.digest import Digest
 from clusterimage.errors import ClusterImageError
@@ -156,7 +156,7 @@ def _member(source: Source) -> Member:
 
 def _remember(record: Path, path: Path, written: Written) -> None:
     values = {"diff_id": written.diff_id.hex, "digest": written.digest.hex, "size": written.size}
-    files.write(record, json.dumps(values | {"seal": _seal(path)}).encode())
+    files.write(record, json.dumps(values | {"seal": seal.at(path)}).encode())
 
 
 def _remembered(record: Path, path: Path) -> Written | None:
@@ -164,21 +164,16 @@ def _remembered(record: Path, path: Path) -> Written | None:
     try:
         values = json.loads(record.read_text("utf-8"))
         written = Written(Digest(values["diff_id"]), Digest(values["digest"]), values["size"])
-        seal = _seal(path)
-        if values["seal"] == seal:
+        sealed = seal.at(path)
+        if sealed and values["seal"] == sealed:
             return written
-        intact = digest.of_file(path) == written.digest and _seal(path) == seal
+        intact = digest.of_file(path) == written.digest and seal.at(path) == sealed
     except (OSError, ValueError, KeyError):
         return None
     if not intact:
         return None
     _remember(record, path, written)  # it was only touched: nobody need hash it again
     return written
-
-
-def _seal(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def sums(root: Path) -> bytes:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from clusterimage import digest as digests
-from clusterimage import files
+from clusterimage import files, seal
 from clusterimage.digest import Digest, Hasher
 from clusterimage.errors import DigestMismatch, FetchError
 from clusterimage.network import Opener, chunks
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _RANGE_NOT_SATISFIABLE = 416
 _locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
-_verified: set[tuple[Path, int, int, int]] = set()
+_verified: set[tuple[Path, tuple[int, ...]]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,14 @@ class Store:
             status = path.stat()
         except FileNotFoundError:
             return False
-        seal = (path, status.st_size, status.st_mtime_ns, status.st_ino)
-        if seal in _verified:
+        sealed = (path, tuple(seal.of(status)))
+        if sealed in _verified:
             return True
         if digests.of_file(path) != digest:
             log.warning("%s: damaged, fetched again", path)
             path.unlink()
             return False
-        _verified.add(seal)
+        _verified.add(sealed)
         return True
 
     def put(self, data: bytes) -> Digest:
@@ -139,8 +139,7 @@ class Store:
         dest.parent.mkdir(parents=True, exist_ok=True)
         partial.chmod(mode)
         partial.replace(dest)
-        status = dest.stat()
-        _verified.add((dest, status.st_size, status.st_mtime_ns, status.st_ino))
+        _verified.add((dest, tuple(seal.of(dest.stat()))))
 
 
 class Transfer:

@@ -2,7 +2,7 @@
 
 amd64/ arm64/ rootfs/ Kubefile imageList [tigera-operator.yaml custom-resources.yaml calico.sh]
 
-<tree>.copies beside it: for every file of the user's the seals (size, mtime, inode) of it and of our copy, and its
+<tree>.copies beside it: for every file of the user's the seals of it and of our copy, and its
 sha256. While both are what they were, the copy goes on into the next tree, neither read nor written.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from clusterimage import digest, files, manifest
+from clusterimage import digest, files, manifest, seal
 from clusterimage.archive import rooted
 from clusterimage.errors import ClusterImageError, CollisionError
 from clusterimage.manifest import Entry
@@ -113,24 +113,19 @@ class _Copies:
 
     def bring(self, piece: Piece, target: Path) -> str:
         """Bring the file of `piece` to `target` and return its sha256."""
-        source, last = [str(piece.source), *_seal(piece.source)], self._dest / piece.place
+        source, last = [str(piece.source), *seal.of(piece.source.stat())], self._dest / piece.place
         known = self._known.get(piece.place)
-        if known and known[0] == source and last.is_file() and known[1] == _seal(last):
+        if known and known[0] == source and last.is_file() and known[1] == seal.at(last):
             files.link_or_copy(last, target)
             sha256 = str(known[2])
         else:
             sha256 = files.copy_hashed(piece.source, target).hex
-        self._new[piece.place] = [source, _seal(target), sha256]
+        self._new[piece.place] = [source, seal.at(target), sha256]
         return sha256
 
     def keep(self) -> None:
         """Note the copies for the next time."""
         files.write(record(self._dest), json.dumps(self._new).encode())
-
-
-def _seal(path: Path) -> list[int]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def _choose(pieces: list[Piece]) -> list[Piece]:

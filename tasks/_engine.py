@@ -23,7 +23,7 @@ import doit.cmd_run
 from doit.exceptions import InvalidCommand, TaskFailed
 from doit.runner import Runner
 
-from clusterimage import files
+from clusterimage import files, seal
 from clusterimage.errors import ClusterImageError, from_os_error
 from tasks import _run, _settled
 from tasks._engine_reporter import LineReporter
@@ -158,13 +158,13 @@ class PoolRunner(Runner):  # type: ignore[misc]
         return pool.submit(self._execute, task)
 
     def _execute(self, task: Any) -> tuple[Any, dict[str, Any]]:
-        before = {dep: _seal(dep) for dep in task.file_dep}
+        before = {dep: seal.at(dep) for dep in task.file_dep}
         return self.execute_task(task), before
 
     def _finish(self, node: Any, result: tuple[Any, dict[str, Any]]) -> None:
         failure, before = result
         if failure is None:
-            changed = [dep for dep, seal in before.items() if _seal(dep) != seal]
+            changed = [dep for dep, sealed in before.items() if seal.at(dep) != sealed]
             if changed:
                 failure = TaskFailed(f"{changed[0]}: changed while it was used\n  hint: run the same command again")
         self.process_task_result(node, failure)
@@ -185,14 +185,6 @@ def _known_tasks_only(execute: Callable[..., int]) -> Callable[..., int]:
             raise InvalidCommand(f"{error} is no task of this selection; see doit list --all") from None
 
     return wrapped
-
-
-def _seal(path: str) -> tuple[int, int, int] | None:
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _only_looks(task_dispatcher: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from doit.dependency import Dependency, FileChangedChecker
 
-from clusterimage import digest
+from clusterimage import digest, seal
 from clusterimage.errors import ClusterImageError
 
 _SCHEMA = "create table if not exists task (name text primary key, data text not null)"
@@ -152,24 +152,24 @@ class ContentChecker(FileChangedChecker):  # type: ignore[misc]
 
     def check_modified(self, file_path: str, file_stat: os.stat_result, state: list[Any]) -> bool:
         """Tell whether the content differs from `state`."""
-        size, mtime, inode, sha256 = state
-        seal = [file_stat.st_size, file_stat.st_mtime_ns, file_stat.st_ino]
-        if [size, mtime, inode] == seal:
+        *known, sha256 = state
+        sealed = seal.of(file_stat)
+        if known == sealed:
             return False
-        if size != file_stat.st_size or self._sha256(file_path) != sha256:
+        if known[0] != file_stat.st_size or self._sha256(file_path) != sha256:
             return True
-        state[:3] = seal
+        state[:-1] = sealed
         self.touched.append(state)
         return False
 
     def get_state(self, dep: str, current_state: list[Any] | None) -> list[Any] | None:
         """Return the state of an input, None where it did not change."""
         status = Path(dep).stat()
-        seal = [status.st_size, status.st_mtime_ns, status.st_ino]
-        if current_state and current_state[:3] == seal:
+        sealed = seal.of(status)
+        if current_state and current_state[:-1] == sealed:
             return None
         seeded = digest.seeded(status)
-        return [*seal, seeded.hex if seeded else self._sha256(dep)]
+        return [*sealed, seeded.hex if seeded else self._sha256(dep)]
 
     @staticmethod
     def _sha256(path: str) -> str:

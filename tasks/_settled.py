@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 
-Seal = list[int]
+Seal = list[int]  # what clusterimage.seal says of a file, and its mode; nothing of clusterimage is imported here
 _READ = ("dodo.py", "doit.cfg", "pyproject.toml", "versions.toml", "clusterimage", "tasks", "context", "data", "locks")
 _NOT_WITH = "push="  # what is pushed to is not among the files of a run
 _MADE = ("./_build", "./dist", "./.venv", "./.git")
@@ -37,7 +37,7 @@ def leave_if_so() -> None:
     # From here on things are read: what changes meanwhile must differ from what is remembered.
     seals = {path: _seal(os.stat, path) for path in _sources()}
     # A file that was written in this very tick of the clock may be written again without a new mtime.
-    if all(seal is None or seal[1] < time.time_ns() - _TICK for seal in seals.values()):
+    if all(sealed is None or sealed[1] < time.time_ns() - _TICK for sealed in seals.values()):
         _before.update(seals)
 
 
@@ -46,9 +46,9 @@ def record(inputs: Mapping[str, Seal], made: Mapping[str, Seal | None], others: 
 
     Of a source it is the seal from before the run: one that changed meanwhile is no longer as it was read.
     """
-    read = {path: _with_mode(os.stat, path, seal) for path, seal in inputs.items()}
+    read = {path: _with_mode(os.stat, path, sealed) for path, sealed in inputs.items()}
     read |= {path: _seal(os.stat, path) for path in others} | _before
-    kept = {path: _with_mode(os.lstat, path, seal) for path, seal in made.items()}
+    kept = {path: _with_mode(os.lstat, path, sealed) for path, sealed in made.items()}
     return json.dumps({"said": said, "read": read, "made": kept}).encode()
 
 
@@ -85,8 +85,8 @@ def _said(path: str) -> str | None:
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 -- pathlib would cost as much as all the rest
             record = json.load(stream)
-        same = all(_seal(os.stat, path) == seal for path, seal in record["read"].items()) and all(
-            _seal(os.lstat, path) == seal for path, seal in record["made"].items()
+        same = all(_seal(os.stat, path) == sealed for path, sealed in record["read"].items()) and all(
+            _seal(os.lstat, path) == sealed for path, sealed in record["made"].items()
         )
         return str(record["said"]) if same else None
     except (OSError, ValueError, KeyError, AttributeError):
@@ -101,10 +101,10 @@ def _seal(stat: object, path: str) -> Seal | None:
     return [status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode]
 
 
-def _with_mode(stat: object, path: str, seal: Seal | None) -> Seal | None:
+def _with_mode(stat: object, path: str, sealed: Seal | None) -> Seal | None:
     """Return what doit noted of a file, with its mode, that doit sees in the arguments of a task."""
     now = _seal(stat, path)
-    return seal and now and [*seal, now[-1]]
+    return sealed and now and [*sealed, now[-1]]
 
 
 def _sources() -> list[str]:

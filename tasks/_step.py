@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterimage import files, manifest
+from clusterimage import files, manifest, seal
 from tasks import _run
 from tasks._plan import plan
 
@@ -142,11 +142,11 @@ class _Unchanged:
         """Return False when the task has to run."""
         if values.get("fingerprint") != self.fingerprint:
             return False
-        return all(_seal(Path(path)) == seal for path, seal in values["made"].items())
+        return all(seal.at(path, follow=False) == sealed for path, sealed in values["made"].items())
 
     def _note(self) -> dict[str, Any]:
         paths = [*self.outputs, *self._contents()]
-        return {"fingerprint": self.fingerprint, "made": {str(path): _seal(path) for path in paths}}
+        return {"fingerprint": self.fingerprint, "made": {str(path): seal.at(path, follow=False) for path in paths}}
 
     def _contents(self) -> Iterator[Path]:
         if self.made is None:
@@ -154,15 +154,6 @@ class _Unchanged:
         for entry in manifest.read(self.made.listing):
             if not entry.is_directory:
                 yield self.made.root / entry.path
-
-
-def _seal(path: Path) -> list[int] | None:
-    """Return size, mtime and inode: together they change whenever a file is written, replaced or cut short."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
 def _fingerprint(function: Callable[..., None], arguments: tuple[Any, ...]) -> str:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from clusterimage import __version__
+from clusterimage import __version__, seal
 from clusterimage.errors import ConfigError
 from clusterimage.manifest import Entry
 
@@ -45,6 +45,6 @@ def key(texts: Iterable[str], paths: Iterable[Path]) -> str:
         status = path.lstat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
             raise ConfigError(f"{path}: is neither a file nor a link", hint="remove it, or COPY something narrower")
-        seal = (status.st_size, status.st_mtime_ns, status.st_ino, status.st_mode)
-        hasher.update(f"\0{path.as_posix()} {seal}".encode(errors="surrogateescape"))
+        sealed = (*seal.of(status), status.st_mode)
+        hasher.update(f"\0{path.as_posix()} {sealed}".encode(errors="surrogateescape"))
     return hasher.hexdigest()
