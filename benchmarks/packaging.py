@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import checks, peers
-from benchmarks.contest import Contestant, WrongResult
+from benchmarks.contest import Contestant, WrongResult, settled
 from benchmarks.ours import Project, remove
 
 EDITED = "etc/part-000.conf"
@@ -132,7 +132,7 @@ class Packaging:
 def contestants(work: Packaging) -> list[Contestant]:
     """Return who packages a tree; the slowest run once."""
     more = [work.ours(f"compression={name}") for name in ("gzip", "zstd")]
-    return [
+    everybody = [
         work.ours(),
         *more,
         work.ours_whole(),
@@ -143,6 +143,7 @@ def contestants(work: Packaging) -> list[Contestant]:
         work.tar_hashed("the same, and two digests by openssl", "zstd -q -3 -T2 -c", 1),
         work.tar("limit: tar alone", limit=True),
     ]
+    return settled(everybody, (work.tree, work.project.build / "context"), work.size)
 
 
 def edited_contestants(work: Packaging) -> list[Contestant]:
