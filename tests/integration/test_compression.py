@@ -35,6 +35,8 @@ data = Path(sys.argv[1]).read_bytes()
 for choice in compression.CHOICES:
     name = compression.installed(choice)
     layer.write(layer.Layer((layer.Member("a", 0o644, len(data), data=data),)), name, Path(sys.argv[2]))
+    with open(sys.argv[2], "rb") as stream:
+        assert data in compression.opened(stream).read()
     print(choice, "/", name, "/", hashlib.sha256(Path(sys.argv[2]).read_bytes()).hexdigest())
 """
 
