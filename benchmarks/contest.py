@@ -9,13 +9,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.servers import program
 
 _MEASURE = Path(__file__).with_name("measure.py")
-_PIECE = 1 << 20
 
 
 class WrongResult(Exception):
@@ -37,8 +36,7 @@ class Contestant:
     """One who takes part: `prepare` and `check` are not timed, `command` is run in `folder`.
 
     `check` raises WrongResult, and returns facts for the table. `runs` may be fewer for a slow peer; a `limit` is no
-    peer but what the machine can do at all. It is skipped where a program that it `needs` is missing. What it `reads`
-    is in memory when it begins, and so is the room for as many bytes as it `writes`.
+    peer but what the machine can do at all. It is skipped where a program that it `needs` is missing.
     """
 
     name: str
@@ -51,8 +49,6 @@ class Contestant:
     ours: bool = False
     needs: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
-    reads: Sequence[Path] = ()
-    writes: int = 0
 
 
 @dataclass(slots=True)
@@ -111,32 +107,8 @@ def _lacking(contestant: Contestant) -> str:
 def once(contestant: Contestant) -> Sample:
     """Prepare, run and check one contestant."""
     contestant.prepare()
-    if contestant.reads:
-        _settle(contestant.reads, contestant.writes)
     wall, cpu, rss = measured(contestant.command, contestant.folder, contestant.environment)
     return Sample(wall, cpu, rss, contestant.check())
-
-
-def settled(contestants: Sequence[Contestant], reads: Sequence[Path], writes: int) -> list[Contestant]:
-    """Return the contestants, each of whom finds the machine as the others do: reads these, writes so many bytes."""
-    return [replace(one, reads=reads, writes=writes) for one in contestants]
-
-
-def _settle(reads: Sequence[Path], writes: int) -> None:
-    """Wait until nothing is left to be written, read all files below `reads`, and take and free memory for `writes`.
-
-    Virtual machines give memory back to their host within seconds, free pages and those of files that nobody reads:
-    to get it again took 3 s a gigabyte where that was seen, more than the work itself, and now and then only.
-    """
-    os.sync()
-    piece = bytearray(_PIECE)
-    for path in (path for root in reads for path in sorted(root.rglob("*")) if path.is_file()):
-        with path.open("rb", buffering=0) as stream:
-            while stream.readinto(piece):
-                pass
-    with tempfile.TemporaryFile(dir=reads[0].parent) as stream:
-        for _ in range(0, writes, _PIECE):
-            stream.write(piece)
 
 
 def measured(

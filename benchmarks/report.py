@@ -45,8 +45,6 @@ def _head(donors: Donors, took: float) -> str:
         " get the same files.",
         "- medians, fastest and slowest run, in turn in one run; ratio: to the first row of ours, above 1 is slower.",
         "- no time counts before what was made was hashed again; requests and bytes are the source's access log's.",
-        "- before a run of W1 over loopback and of W4 nothing is left to be written, what it reads is in memory, and so"
-        " is the room for what it writes: virtual machines take back what lies idle, and give it again slowly.",
         "- memory: peak of the largest process; CPU: of the client, without the registry that a peer copies to.",
         "",
     ]

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import checks, servers
-from benchmarks.contest import Contestant, measured, settled
+from benchmarks.contest import Contestant, measured
 from benchmarks.images import STORAGE, Catalogue
 from benchmarks.ours import Project, empty_doit, remove
 from benchmarks.peers import Copy
@@ -154,7 +154,7 @@ def opened(storage: Path, catalogue: Catalogue, work: Path, shape: Shape | None 
 
 def contestants(save: Save) -> list[Contestant]:
     """Return who saves over loopback; those that take one image after another run once."""
-    everybody = [
+    return [
         save.ours(),
         save.ours_unlocked(),
         save.skopeo(8),
@@ -164,7 +164,6 @@ def contestants(save: Save) -> list[Contestant]:
         save.copied(),
         save.hashed(),
     ]
-    return settled(everybody, (save.storage,), save.catalogue.size)
 
 
 def far_contestants(save: Save) -> list[Contestant]:

@@ -139,7 +139,7 @@ def building(bench: Bench) -> Iterator[Section]:
     source = upstream.write(place / "upstream", root, bench.donors, _MATRIX_SCALE * bench.scale)
     with matrix.opened(source, place / "work") as work:
         bench.tell("W6")
-        results = bench.contest([work.ours(), work.script()], min(bench.runs, 2))
+        results = bench.contest([work.ours(), work.script()])
         words = f"{', '.join(upstream.VERSIONS)} for docker and containerd, amd64 and arm64, with and without Calico:"
         words += f" 24 images of {source.size / 1e6:.0f} MB of files and images. The script is `serial-build.sh`."
         words += " On disk are what was fetched and the layers that were made of it."

@@ -78,18 +78,6 @@ def test_memory_is_that_of_the_command_and_not_of_who_measures_it() -> None:
     assert held and least < 50_000_000 and most > 120_000_000
 
 
-def test_everybody_finds_the_machine_alike_and_nothing_is_left_of_that(tmp_path: Path) -> None:
-    plant(tmp_path, {"tree/a/b": b"content" * 100_000})
-    seen: list[list[Path]] = []
-    one = Contestant("a", [sys.executable, "-c", ""], lambda: seen.append(sorted(tmp_path.iterdir())), dict)
-
-    (even,) = contest.settled([one], (tmp_path / "tree", tmp_path / "none"), 3_000_000)
-    results = contest.run([even], 2, lambda _: None)
-
-    assert len(results[0].samples) == 2 and seen == [[tmp_path / "tree"]] * 2
-    assert sorted(tmp_path.iterdir()) == [tmp_path / "tree"]
-
-
 # --------------------------------------------------------------------- table
 
 
