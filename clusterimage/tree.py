@@ -2,8 +2,8 @@
 
 amd64/ arm64/ rootfs/ Kubefile imageList [tigera-operator.yaml custom-resources.yaml calico.sh]
 
-<tree>.copies beside it: for every file of the user's the seals of it and of our copy, and its
-sha256. While both are what they were, the copy goes on into the next tree, neither read nor written.
+<tree>.copies beside it: for every file of the user's the seals of it and of our copy, and its sha256. While both are
+what they were, the copy goes on into the next tree, neither read nor written.
 """
 
 from __future__ import annotations
