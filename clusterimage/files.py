@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,6 @@ from clusterimage.digest import CHUNK, Digest, Hasher
 _counter = iter(range(1 << 62))
 _NOT_COPIED = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 _FICLONE = 0x40049409
-_BUFFERS_AT_ONCE = 512  # Linux takes 1024
 _TEMPORARY = ".*.tmp"  # what `beside` names
 
 
@@ -47,17 +46,6 @@ def write(dest: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Put `data` at `dest` in one step."""
     with atomic(dest, mode=mode) as stream:
         stream.write(data)
-
-
-def append(stream: IO[bytes], parts: Sequence[bytes | bytearray | memoryview]) -> None:
-    """Write buffers behind one another to `stream`, which nothing else is written to, without joining them first."""
-    left = [memoryview(part) for part in parts if part]
-    while left:
-        count = os.writev(stream.fileno(), left[:_BUFFERS_AT_ONCE])
-        while left and count >= len(left[0]):
-            count -= len(left.pop(0))
-        if left:
-            left[0] = left[0][count:]
 
 
 @contextmanager

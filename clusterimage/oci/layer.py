@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from clusterimage import files
+from clusterimage import files, uncached
 from clusterimage.digest import Digest, Hasher
 from clusterimage.errors import ConfigError
 from clusterimage.oci import compression
@@ -31,7 +31,6 @@ from clusterimage.oci.compression import Packed
 
 PIECE = 1 << 20
 _MOST_AT_ONCE = 32
-_SYNC_EVERY = 64 << 20
 _COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PK\x03\x04")
 _WORTH_STORING = 4096
 
@@ -71,7 +70,8 @@ def write(layer: Layer, locked_compressor: str, dest: Path) -> Written:
     compression.check(locked_compressor)
     with ExitStack() as stack:
         stream = stack.enter_context(files.atomic(dest))
-        pipeline = stack.enter_context(_Pipeline(locked_compressor, stream))
+        out = stack.enter_context(uncached.Writer(stream))
+        pipeline = stack.enter_context(_Pipeline(locked_compressor, out.append))
         pieces = stack.enter_context(_Pieces(pipeline.take))
         _fill(pieces, layer)
     return Written(pipeline.plain.digest, pipeline.packed.digest, pipeline.packed.size)
@@ -91,15 +91,14 @@ def tar(layer: Layer) -> Iterator[bytes]:
 
 
 class _Pipeline:
-    """Takes the pieces of a tar, and writes them compressed and in order; a failure is raised by the next `take`."""
+    """Takes the pieces of a tar, and gives them compressed and in order; a failure is raised by the next `take`."""
 
-    def __init__(self, compressor: str, stream: IO[bytes]) -> None:
+    def __init__(self, compressor: str, give: Callable[[Packed], None]) -> None:
         self.plain, self.packed = Hasher(), Hasher()
-        self._stream = stream
+        self._give = give
         self._pack, self._store = compression.packing(compressor), compression.storing(compressor)
-        self._hashing, self._finishing, self._writing, self._syncing = (ThreadPoolExecutor(1) for _ in range(4))
-        self._synced = 0
-        self._written: deque[Future[None]] = deque()
+        self._hashing, self._finishing = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._given: deque[Future[None]] = deque()
 
     def __enter__(self) -> _Pipeline:
         return self
@@ -107,8 +106,6 @@ class _Pipeline:
     def __exit__(self, *_: object) -> None:
         self._hashing.shutdown()
         self._finishing.shutdown()
-        self._writing.shutdown()
-        self._syncing.shutdown()
         self._raise(all_of_them=True)
 
     def take(self, buffer: bytearray, size: int, stored: bool) -> None:
@@ -116,24 +113,19 @@ class _Pipeline:
         piece = memoryview(buffer)[:size]
         hashed = self._hashing.submit(self.plain.update, piece)
         packed = _compressing().submit(self._store if stored else self._pack, piece)
-        self._written.append(self._finishing.submit(self._finish, buffer, hashed, packed))
+        self._given.append(self._finishing.submit(self._finish, buffer, hashed, packed))
         self._raise(all_of_them=False)
 
     def _raise(self, *, all_of_them: bool) -> None:
-        while self._written and (all_of_them or self._written[0].done()):
-            self._written.popleft().result()
+        while self._given and (all_of_them or self._given[0].done()):
+            self._given.popleft().result()
 
     def _finish(self, buffer: bytearray, hashed: Future[None], packed: Future[Packed]) -> None:
         try:
             parts = packed.result()
-            written = self._writing.submit(files.append, self._stream, parts)
+            self._give(parts)
             for part in parts:
                 self.packed.update(part)
-            written.result()
-            if self.packed.size - self._synced > _SYNC_EVERY:
-                # What is on the disk already need not be waited for at the end.
-                self._synced = self.packed.size
-                self._syncing.submit(os.fdatasync, self._stream.fileno())
         finally:
             hashed.result()
             _buffers().put(buffer)

@@ -53,28 +53,6 @@ def test_nobody_sees_a_file_before_it_is_whole(tmp_path: Path) -> None:
     assert texts(tmp_path) == {"file": "half"}
 
 
-@pytest.mark.parametrize("most", [1, 3, 1 << 20])
-def test_buffers_are_written_whole_however_few_bytes_the_system_takes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
-) -> None:
-    def few(descriptor: int, buffers: list[memoryview]) -> int:
-        return os.write(descriptor, b"".join(buffers)[:most])
-
-    monkeypatch.setattr(os, "writev", few)
-    with files.atomic(tmp_path / "file") as stream:
-        files.append(stream, [b"one", b"", bytearray(b"two"), memoryview(b"three")])
-        files.append(stream, [b"."])
-
-    assert texts(tmp_path) == {"file": "onetwothree."}
-
-
-def test_more_buffers_than_the_system_takes_at_once(tmp_path: Path) -> None:
-    with files.atomic(tmp_path / "file") as stream:
-        files.append(stream, [b"%d " % number for number in range(5000)])
-
-    assert texts(tmp_path) == {"file": "".join(f"{number} " for number in range(5000))}
-
-
 def test_a_tree_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     plant(tmp_path, {"tree/old": "1", "tree/both": "1"})
 
