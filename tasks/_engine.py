@@ -70,7 +70,11 @@ class PoolRunner(Runner):  # type: ignore[misc]
         return True
 
     def run_all(self, task_dispatcher: Any) -> int:
-        """Run under the lock of the build directory, which looking needs not; begin again when a build made a lock."""
+        """Run under the lock of the build directory, which looking needs not; begin again when a build made a lock.
+
+        A run ends the process: all is written then, and taking Python apart would take longer than doit's own work.
+        """
+        gc.freeze()
         gc.enable()
         signal.signal(signal.SIGTERM, _interrupt)
         held = None
@@ -88,13 +92,14 @@ class PoolRunner(Runner):  # type: ignore[misc]
             return 2
         except KeyboardInterrupt:
             sys.stderr.write("interrupted; the same command goes on from here\n")
-            _leave(130)
+            _settled.leave(130)  # a thread that waits for a server cannot be interrupted, and nothing of it is needed
         finally:
             if held is not None:
                 held.close()
         if result == 0 and self._again:
             return _begin_again()
-        return result
+        self.reporter.outstream.flush()
+        _settled.leave(result)
 
     def _remember(self, nodes: dict[str, Any], result: int) -> None:
         """Have the next run of the same words find at once that there is nothing to do, as long as that is so."""
@@ -224,10 +229,3 @@ def _begin_again() -> int:
 
 def _interrupt(number: int, frame: Any) -> None:
     raise KeyboardInterrupt
-
-
-def _leave(status: int) -> None:
-    """End now: a thread that waits for a server cannot be interrupted, and nothing that it does is needed."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from clusterimage import files, uncached
+from clusterimage import files
 from clusterimage.digest import Digest, Hasher
 from clusterimage.errors import ConfigError
 from clusterimage.oci import compression
@@ -67,6 +67,8 @@ class Written:
 
 def write(layer: Layer, locked_compressor: str, dest: Path) -> Written:
     """Write `layer` to `dest` and return its digests; nothing is read twice."""
+    from clusterimage import uncached  # nobody who only looks needs it
+
     compression.check(locked_compressor)
     with ExitStack() as stack:
         stream = stack.enter_context(files.atomic(dest))

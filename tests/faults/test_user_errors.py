@@ -164,6 +164,33 @@ def test_a_full_disk_is_said_and_finished_downloads_stay(project: Project) -> No
         assert of_file(path).hex == path.name
 
 
+def test_a_run_that_cannot_tell_what_it_does_fails(project: Project) -> None:
+    words = ("mirror=embedded", "cni=none", "platform=amd64")
+    for _ in range(2):  # the second time it has nothing to do
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                project.command("build", *words),
+                cwd=project.root,
+                env=clean_environment(),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+
+        assert done.returncode == 2
+        assert "no space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert project.build(*words[1:]).code == 0
+
+
+def test_what_a_run_tells_a_file_is_in_it(project: Project) -> None:
+    result = project.doit("run", "-o", "told", "build", "mirror=embedded", "cni=none", "platform=amd64")
+
+    assert result.code == 0, result.text
+    assert "tasks run" in (project.root / "told").read_text().splitlines()[-1]
+
+
 def test_a_damaged_database_is_put_aside(project: Project) -> None:
     project.build("cni=none", "platform=amd64")
     good = project.digest()
