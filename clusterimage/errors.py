@@ -74,7 +74,7 @@ class FindingsError(ClusterImageError):
 
 
 def from_os_error(error: OSError) -> ClusterImageError | None:
-    """Return the user error that `error` stands for (full disk, read-only place, no permission), or None for a bug."""
+    """Return the user error that `error` stands for (full disk, no permission, closed pipe), or None for a bug."""
     import errno
 
     hints = {
@@ -83,6 +83,8 @@ def from_os_error(error: OSError) -> ClusterImageError | None:
         errno.EROFS: "build in a writable directory",
         errno.EACCES: "check the owner and mode of that path",
         errno.EPERM: "check the owner and mode of that path",
+        errno.EIO: "the disk failed: see the system's log",
+        errno.EPIPE: "what read the output has ended, and the run with it; the same command goes on from here",
         errno.EFBIG: "the file system or a limit (ulimit -f) does not allow a file of that size",
     }
     if error.errno not in hints:

@@ -38,6 +38,7 @@ _AGAIN = "CLUSTERIMAGE_AGAIN"  # set for the second run of a command that made a
 
 def config(default_tasks: list[str]) -> dict[str, Any]:
     """Put the engine in doit's place and return DOIT_CONFIG."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `doit list | head` ends as any other program does
     doit.cmd_base.Dependency = State
     for name in ("Runner", "MRunner", "MThreadRunner"):  # whatever -n and -P say
         setattr(doit.cmd_run, name, PoolRunner)
@@ -77,6 +78,7 @@ class PoolRunner(Runner):  # type: ignore[misc]
         gc.freeze()
         gc.enable()
         signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a server that hangs up must not end a run
         held = None
         try:
             if not _only_looks(task_dispatcher):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -164,24 +166,54 @@ def test_a_full_disk_is_said_and_finished_downloads_stay(project: Project) -> No
         assert of_file(path).hex == path.name
 
 
-def test_a_run_that_cannot_tell_what_it_does_fails(project: Project) -> None:
+def telling(project: Project, stdout: int, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run doit, which says what it does to that descriptor."""
+    return subprocess.run(
+        project.command(*words),
+        cwd=project.root,
+        env=clean_environment(),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def full() -> Iterator[int]:
+    """A descriptor of a full disk."""
+    with Path("/dev/full").open("w") as stream:
+        yield stream.fileno()
+
+
+@pytest.fixture
+def unheard() -> Iterator[int]:
+    """A descriptor of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize(("stdout", "says"), [("full", "no space left on device"), ("unheard", "broken pipe")])
+def test_a_run_that_cannot_tell_what_it_does_fails_and_loses_nothing(
+    project: Project, request: pytest.FixtureRequest, stdout: str, says: str
+) -> None:
     words = ("mirror=embedded", "cni=none", "platform=amd64")
     for _ in range(2):  # the second time it has nothing to do
-        with Path("/dev/full").open("w") as full:
-            done = subprocess.run(
-                project.command("build", *words),
-                cwd=project.root,
-                env=clean_environment(),
-                stdout=full,
-                stderr=subprocess.PIPE,
-                text=True,
-                check=False,
-            )
+        done = telling(project, request.getfixturevalue(stdout), "build", *words)
 
         assert done.returncode == 2
-        assert "no space left on device" in done.stderr
+        assert says in done.stderr
         assert "Traceback" not in done.stderr
         assert project.build(*words[1:]).code == 0
+
+
+@pytest.mark.parametrize("words", [("list", "--all"), ("info", "build")])
+def test_looking_ends_without_a_word_when_nobody_reads_on(built: Project, unheard: int, words: tuple[str, ...]) -> None:
+    done = telling(built, unheard, *words)
+
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, "")
 
 
 def test_what_a_run_tells_a_file_is_in_it(project: Project) -> None:

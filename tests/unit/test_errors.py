@@ -69,6 +69,8 @@ def test_every_error_is_one_that_a_user_can_mend(kind: type) -> None:
         (errno.EROFS, "/d/f: read-only file system", "writable directory"),
         (errno.EACCES, "/d/f: permission denied", "owner and mode"),
         (errno.EPERM, "/d/f: operation not permitted", "owner and mode"),
+        (errno.EIO, "/d/f: input/output error", "the disk failed"),
+        (errno.EPIPE, "/d/f: broken pipe", "what read the output has ended"),
         (errno.EFBIG, "/d/f: file too large", "ulimit -f"),
     ],
 )
