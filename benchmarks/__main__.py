@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks import peers, report, works
@@ -32,12 +33,13 @@ def main() -> int:
     if shutil.disk_usage(options.work).free < _NEEDED * options.scale:
         print(f"{options.work} has less than {_NEEDED * options.scale / 1e9:.0f} GB left: choose another with --work")
         return 1
-    for line in peers.missing():
-        _tell(f"skipping {line}")
     begun = time.monotonic()
+    tell = partial(_tell, begun)
+    for line in peers.missing():
+        tell(f"skipping {line}")
     work = (options.work / "run").resolve()
     remove(work)
-    bench = works.Bench(max(options.runs, 1), work, _tell, options.scale)
+    bench = works.Bench(max(options.runs, 1), work, tell, options.scale)
     chosen = [WORKS[options.only]] if options.only else list(WORKS.values())
     sections: list[Section] = []
     broken = False
@@ -60,8 +62,8 @@ def main() -> int:
     return int(broken)
 
 
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _tell(begun: float, line: str) -> None:
+    print(f"{time.monotonic() - begun:5.0f} s  {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
