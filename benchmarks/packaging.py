@@ -135,13 +135,13 @@ def contestants(work: Packaging) -> list[Contestant]:
     return [
         work.ours(),
         *more,
-        work.ours_whole(),
+        work.ours_whole(2),
         work.umoci(),
         work.buildah(1),
         work.tar("tar | gzip -6", "gzip -6", 1),
         work.tar("tar | zstd -3 -T2", "zstd -q -3 -T2 -c"),
         work.tar_hashed("the same, and two digests by openssl", "zstd -q -3 -T2 -c", 1),
-        work.tar("limit: tar alone", limit=True),
+        work.tar("limit: tar alone", runs=2, limit=True),
     ]
 
 

@@ -14,7 +14,7 @@ from benchmarks.servers import program
 from benchmarks.shaped import Shape
 from benchmarks.table import Section
 
-_MATRIX_SCALE = 0.5
+_MATRIX_SCALE = 0.35
 _SHARES = (0.25, 0.5, 0.75)
 _SHARES_OF_PEERS = (0.5,)
 _MANY = 20_000
