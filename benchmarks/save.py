@@ -171,14 +171,14 @@ def far_contestants(save: Save) -> list[Contestant]:
     return [save.ours(), save.skopeo(8), save.skopeo(1, 1), save.curl(8)]
 
 
-def again_contestants(save: Save) -> list[Contestant]:
-    """Return who saves once more what is saved; run `contestants` before."""
+def again_contestants(save: Save, runs: int) -> list[Contestant]:
+    """Return who saves once more what is saved, peers `runs` times; run `contestants` before."""
     return [
         save.ours_again(),
         empty_doit(save.work / "floor"),
-        save.skopeo(8, again=True),
-        save.skopeo(1, again=True),
-        save.skopeo_sync(again=True),
+        save.skopeo(8, runs, again=True),
+        save.skopeo(1, runs, again=True),
+        save.skopeo_sync(runs, again=True),
     ]
 
 
