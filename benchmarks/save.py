@@ -109,12 +109,12 @@ class Save:
         target = self.work / "copied"
         command = ["cp", "-a", str(self.storage), str(target)]
         check = partial(checks.registry_directories, [target], self.catalogue)
-        return Contestant("limit: cp -a of the result", command, partial(remove, target), check, limit=True)
+        return Contestant("limit: cp -a of the result", command, partial(remove, target), check, runs=1, limit=True)
 
     def hashed(self) -> Contestant:
         """Return what hashing everything once takes coreutils, two processes."""
         command = ["sh", "-c", f"find {self.storage} -name data -print0 | xargs -0 -n 8 -P 2 sha256sum >/dev/null"]
-        return Contestant("limit: sha256sum of the result, 2 at once", command, _nothing, dict, limit=True)
+        return Contestant("limit: sha256sum of the result, 2 at once", command, _nothing, dict, runs=1, limit=True)
 
     def _peer(self, name: str, command: Callable[[Copy], list[str]], runs: int, again: bool) -> Contestant:
         port = servers.free_port()

@@ -63,7 +63,7 @@ def saving(bench: Bench) -> Iterator[Section]:
         words += " No proxy in the path. Peers ask for tags; so do we where we also lock."
         yield Section("W1 save, loopback", words, first, goals.beaten(first, {"skopeo copy, 8 at once": 3.5}))
         bench.tell("W2")
-        again = bench.contest(save.again_contestants(near, bench.runs), 4 * bench.runs)
+        again = bench.contest(save.again_contestants(near, min(bench.runs, _ENOUGH)), 2 * bench.runs)
         yield Section("W2 the same again", "Nothing changed.", again, goals.again(again))
         bench.profile("W1 save, loopback", near.ours())
         bench.tell("W3")
