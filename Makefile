@@ -25,7 +25,7 @@ test-slow: .venv/tests ## run the tests on real binaries, built once from Debian
 cluster: .venv/tests ## boot nodes from real images, as sealer and sealos do: root, systemd-nspawn, no network
 	.venv/bin/python -m pytest -m cluster -q --capture=no --tb=line
 
-bench: .venv/ready ## measure against peers and write benchmarks/RESULTS.md: up to 20 minutes, 14 GB [ONLY=saving|packing|building RUNS=3]
+bench: .venv/ready ## measure against peers and write benchmarks/RESULTS.md: about 20 minutes, 14 GB [ONLY=saving|packing|building RUNS=3]
 	.venv/bin/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(RUNS),--runs $(RUNS))
 
 clean: ## remove what was built, and the .venv
