@@ -1,18 +1,11 @@
 """Build Kubernetes cluster images: `doit list` shows the steps, `doit build k8s=v1.22.15` runs them."""
 
 # ruff: noqa: E402, F401, I001 -- the imports are a table of contents, in the order of the pipeline
-import gc
-import sys
-from pathlib import Path
+from clusterimage.engine import noop_cache
 
-gc.disable()  # nothing that loading makes is garbage; the engine turns it on again for a run
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+noop_cache.exit_if_up_to_date()
 
-from tasks import _settled
-
-_settled.leave_if_so()
-
-from tasks import _engine
+from clusterimage.engine import runner
 from tasks.lock import task_lock
 from tasks.download import task_download
 from tasks.extract import task_extract
@@ -30,4 +23,4 @@ from tasks.plan import task_plan
 from tasks.diff import task_diff
 from tasks.prune import task_prune
 
-DOIT_CONFIG = _engine.config(default_tasks=["build"])
+DOIT_CONFIG = runner.config(default_tasks=["build"])

@@ -17,12 +17,12 @@ from pathlib import Path
 from benchmarks import contents, images
 from benchmarks.contents import Donors
 from benchmarks.images import ARCHES, Catalogue, Layer, Storage
-from clusterimage import requirement
-from clusterimage import spec as specs
-from clusterimage.flavor import FLAVORS
-from clusterimage.requirement import FileRequest, Requirement
+from clusterimage.catalog import requirement
+from clusterimage.catalog import spec as specs
+from clusterimage.catalog.flavor import FLAVORS
+from clusterimage.catalog.requirement import FileRequest, Requirement
 from clusterimage.upstream.contents import is_text, stand_in
-from clusterimage.version import Version
+from clusterimage.values.version import Version
 
 VERSIONS = ("v1.20.15", "v1.22.15", "v1.24.17")
 _MEGABYTE = 1_000_000

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from tasks._plan import plan
-from tasks._step import Task, group, wipe
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import Task, group, wipe
 
 
 def task_build() -> Iterator[Task]:

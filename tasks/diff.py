@@ -6,14 +6,14 @@ dist/<image>/, twice           ->  files, saved images and bytes of every platfo
 
 from collections.abc import Iterator
 
-from clusterimage import answers
-from tasks._plan import plan
-from tasks._run import say
-from tasks._step import Task, answer
+from clusterimage.engine.action import say
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import Task, answer
+from clusterimage.queries import commands
 
 
 def task_diff() -> Iterator[Task]:
     """Say what differs between two locks or built images."""
     chosen = plan().selection
-    call = (answers.diff, chosen.compared, plan().layout, chosen.arches, chosen.form, say)
+    call = (commands.diff, chosen.compared, plan().layout, chosen.arches, chosen.form, say)
     yield answer("diff", "Say what differs between two locks or built images: a=… b=…", call)

@@ -5,9 +5,10 @@ url + sha256 + size of the lock  ->  _build/cache/sha256/<hex>
 
 from collections.abc import Iterator
 
-from clusterimage import source
-from tasks._plan import plan
-from tasks._step import NET, NETWORK, Task, group, step
+from clusterimage.engine.action import NETWORK
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import NET, Task, group, step
+from clusterimage.locks import source
 
 
 def task_download() -> Iterator[Task]:

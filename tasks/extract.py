@@ -6,9 +6,9 @@ an archive that ADD names    ->  the same, all of it
 
 from collections.abc import Iterator
 
-from clusterimage import archive
-from tasks._plan import plan
-from tasks._step import Made, Task, group, step
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import Made, Task, group, step
+from clusterimage.storage import archive
 
 
 def task_extract() -> Iterator[Task]:

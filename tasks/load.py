@@ -5,10 +5,10 @@ dist/<image>/  ->  Docker daemon
 
 from collections.abc import Iterator
 
-from clusterimage.oci import daemon
-from tasks._plan import host_arch, plan
-from tasks._run import say
-from tasks._step import SEND, Task, always, group
+from clusterimage.engine.action import say
+from clusterimage.engine.invocation import host_arch, plan
+from clusterimage.engine.step import SEND, Task, always, group
+from clusterimage.oci import daemon_load
 
 
 def task_load() -> Iterator[Task]:
@@ -17,5 +17,5 @@ def task_load() -> Iterator[Task]:
     arches = plan().selection.arches
     arch = arches[0] if len(arches) == 1 else host_arch()
     for one in plan().packs:
-        call = (daemon.load, one.dest, one.package.reference, arch, say)
+        call = (daemon_load.load, one.dest, one.package.reference, arch, say)
         yield always(f"load:{one.name}", call, pool=SEND, needs=(f"package:{one.name}",))

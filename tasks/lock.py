@@ -6,9 +6,10 @@ _build/context/<image>/ + Kubefile + upstream      ->  locks/apps/<image>.toml
 
 from collections.abc import Iterator
 
-from clusterimage import resolve
-from tasks._plan import ROOT, plan, spec
-from tasks._step import NETWORK, Task, always, asked_for, group
+from clusterimage.engine.action import NETWORK
+from clusterimage.engine.invocation import ROOT, plan, spec
+from clusterimage.engine.step import Task, always, asked_for, group
+from clusterimage.resolve import kubernetes
 
 
 def task_lock() -> Iterator[Task]:
@@ -18,13 +19,13 @@ def task_lock() -> Iterator[Task]:
     witnesses = None if own_bytes else ROOT / spec().checksums
     for locking in plan().lockings:
         # Asked for by name everything is resolved anew; a build only adds what its lock lacks.
-        act = resolve.write if asked_for("lock") else resolve.complete
+        act = kubernetes.write if asked_for("lock") else kubernetes.complete
         call = (act, NETWORK, locking, witnesses, plan().layout.store)
-        refusal = (resolve.refuse, locking.path, locking.missing)
+        refusal = (kubernetes.refuse, locking.path, locking.missing)
         yield always(f"lock:{locking.name}", refusal if plan().selection.locked else call)
     for one in plan().pinnings:
-        from clusterimage.application import pinning  # for kubefile= only
+        from clusterimage.resolve import application  # for kubefile= only
 
-        find = pinning.renew if asked_for("lock") else pinning.complete
-        order = (pinning.refuse if plan().selection.locked else find, NETWORK, one.order)
+        find = application.renew if asked_for("lock") else application.complete
+        order = (application.refuse if plan().selection.locked else find, NETWORK, one.order)
         yield always(f"lock:{one.name}", order, inputs=one.inputs)

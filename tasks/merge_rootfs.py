@@ -5,9 +5,9 @@ context/ + downloads + extracted + rendered + overlay  ->  _build/context/<image
 
 from collections.abc import Iterator
 
-from clusterimage import tree
-from tasks._plan import plan
-from tasks._step import Made, Task, group, step
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import Made, Task, group, step
+from clusterimage.storage import tree
 
 
 def task_merge_rootfs() -> Iterator[Task]:

@@ -5,9 +5,9 @@ Kubefile + _build/context/<image>/ + _build/registry/<set>/  ->  dist/<image>/
 
 from collections.abc import Iterator
 
-from clusterimage import package
-from tasks._plan import plan
-from tasks._step import Made, Task, group, step
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import Made, Task, group, step
+from clusterimage.image import package
 
 
 def task_package() -> Iterator[Task]:

@@ -4,15 +4,16 @@ locks/ + versions.toml + dist/  ->  a smaller _build/
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from clusterimage import answers
-from tasks._plan import plan, spec
-from tasks._run import say
-from tasks._step import Task, answer, asked_beside
+from clusterimage.engine.action import say
+from clusterimage.engine.invocation import plan, spec
+from clusterimage.engine.step import Task, answer, asked_beside
+from clusterimage.queries import commands
 
 
 def task_prune() -> Iterator[Task]:
     """Drop from _build/ what no lock and no image uses."""
-    call = (answers.prune, spec(), plan().layout, plan().selection.form, say)
+    call = (commands.prune, spec(), plan().layout, plan().selection.form, say)
     doc = "Drop from _build/ what no lock and no image uses"
-    yield answer("prune", doc, call, needs=asked_beside("prune"), alone=True)
+    yield answer("prune", doc, call, needs=asked_beside("prune", Path(__file__).parent), alone=True)

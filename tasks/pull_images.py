@@ -6,9 +6,10 @@ archives in the build context       ->  the same
 
 from collections.abc import Iterator
 
+from clusterimage.engine.action import NETWORK
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import NET, Made, Task, group, step
 from clusterimage.oci import remote
-from tasks._plan import plan
-from tasks._step import NET, NETWORK, Made, Task, group, step
 
 
 def task_pull_images() -> Iterator[Task]:
@@ -18,17 +19,17 @@ def task_pull_images() -> Iterator[Task]:
     for one in plan().pulls:
         pull = remote.pull
         if one.image.reference.local:
-            from clusterimage.oci import local  # for images of the Docker daemon only
+            from clusterimage.oci import daemon_pull  # for images of the Docker daemon only
 
-            pull = local.pull
+            pull = daemon_pull.pull
         call = (pull, NETWORK, one.image, one.arch, store, one.listing)
         yield step(
             f"pull-images:{one.name}", call, outputs=(one.listing,), made=Made(one.listing, store.root), pool=NET
         )
     for some in plan().imports:
-        from clusterimage.oci import imported  # for kubefile= only
+        from clusterimage.oci import archive_images  # for kubefile= only
 
-        bring = (imported.bring, some.archives, some.expected, some.arches, store, some.listing)
+        bring = (archive_images.bring, some.archives, some.expected, some.arches, store, some.listing)
         context = plan().layout.listing("context", plan().merges[0].name)
         made = Made(some.listing, store.root)
         yield step(f"pull-images:{some.name}", bring, inputs=(context,), outputs=(some.listing,), made=made)

@@ -5,10 +5,10 @@ dist/<image>/  ->  registry
 
 from collections.abc import Iterator
 
+from clusterimage.engine.action import REGISTRY, say
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import SEND, Task, always, group
 from clusterimage.oci import push
-from tasks._plan import plan
-from tasks._run import say
-from tasks._step import REGISTRY, SEND, Task, always, group
 
 
 def task_push() -> Iterator[Task]:

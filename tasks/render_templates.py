@@ -5,9 +5,9 @@ context/**/*.j2  ->  _build/rendered/<image>/ + .manifest
 
 from collections.abc import Iterator
 
-from clusterimage import rendering
-from tasks._plan import plan
-from tasks._step import Made, Task, group, step
+from clusterimage.context import rendering
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import Made, Task, group, step
 
 
 def task_render_templates() -> Iterator[Task]:

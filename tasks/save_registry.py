@@ -5,9 +5,9 @@ _build/cache/sha256/<hex>  ->  _build/registry/<set>/ + .manifest, _build/loadab
 
 from collections.abc import Iterator
 
-from clusterimage.oci import loadable, storage
-from tasks._plan import plan
-from tasks._step import Made, Task, group, step
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import Made, Task, group, step
+from clusterimage.oci import docker_archive, saved_registry
 
 
 def task_save_registry() -> Iterator[Task]:
@@ -16,10 +16,10 @@ def task_save_registry() -> Iterator[Task]:
     layout = plan().layout
     for one in plan().saves:
         listing = layout.listing("registry", one.name)
-        call = (storage.save, one.saved, one.arch, one.part, layout.store, one.tree)
+        call = (saved_registry.save, one.saved, one.arch, one.part, layout.store, one.tree)
         yield step(
             f"save-registry:{one.name}", call, inputs=one.listings, outputs=(listing,), made=Made(listing, one.tree)
         )
     for load in plan().loads:
-        archive = (loadable.save, load.image, load.arch, layout.store, load.compressor, load.path)
+        archive = (docker_archive.save, load.image, load.arch, layout.store, load.compressor, load.path)
         yield step(f"save-registry:{load.name}", archive, inputs=(load.listing,), outputs=(load.path,))

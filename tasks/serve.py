@@ -5,10 +5,10 @@ _build/registry/<set>/  ->  http://127.0.0.1:<port>/v2/
 
 from collections.abc import Iterator
 
+from clusterimage.engine.action import say
+from clusterimage.engine.invocation import plan
+from clusterimage.engine.step import SEND, Task, always, group
 from clusterimage.oci import serving
-from tasks._plan import plan
-from tasks._run import say
-from tasks._step import SEND, Task, always, group
 
 
 def task_serve() -> Iterator[Task]:

@@ -5,9 +5,9 @@ dist/<image>/ + _build/cache/sha256/<kubeadm>  ->  nothing, or an error that nam
 
 from collections.abc import Iterator
 
-from clusterimage import audit
-from tasks._plan import kubeadm, plan
-from tasks._step import Task, always, group
+from clusterimage.engine.invocation import kubeadm, plan
+from clusterimage.engine.step import Task, always, group
+from clusterimage.verify import audit
 
 
 def task_verify() -> Iterator[Task]:

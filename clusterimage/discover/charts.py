@@ -10,9 +10,9 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from clusterimage import files
 from clusterimage.discover import texts
 from clusterimage.discover.fields import Named, images
+from clusterimage.storage import files
 
 log = logging.getLogger(__name__)
 CHART = "Chart.yaml"

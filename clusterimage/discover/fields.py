@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from clusterimage.errors import ConfigError
-from clusterimage.oci.reference import Reference
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.reference import Reference
 
 HOLE = "clusterimage-template-hole"
 _SUFFIX = re.compile(r"[A-Za-z0-9]*(?:[a-z0-9]Image|[-_][Ii]mage|_IMAGE)$")

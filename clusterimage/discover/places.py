@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from clusterimage import archive, files, imagelist
+from clusterimage.context import imagelist
 from clusterimage.discover import charts, texts
 from clusterimage.discover.fields import Named
-from clusterimage.oci.reference import Reference
+from clusterimage.storage import archive, files
+from clusterimage.values.reference import Reference
 
 log = logging.getLogger(__name__)
 _DOCUMENTS = ("manifests/", "application/apps/")

@@ -16,7 +16,7 @@ from pathlib import PurePosixPath
 from clusterimage.kubefile.content import Content
 from clusterimage.kubefile.parse import Instruction
 from clusterimage.kubefile.sources import Context, Found, lay, local
-from clusterimage.table import nearest
+from clusterimage.values.table import nearest
 
 _LABELS = {"CNI": "cluster.alpha.sealer.io/kube-cni-{}", "CSI": "cluster.alpha.sealer.io/kube-csi-{}"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -129,7 +129,7 @@ def check_last(instructions: tuple[Instruction, ...]) -> None:
 
 def check_types(content: Content) -> None:
     """Refuse an application that nobody knows how to launch."""
-    from clusterimage.errors import ConfigError
+    from clusterimage.values.errors import ConfigError
 
     for name, one in content.applications.items():
         if name in content.own and not one["type"] and not one.get("cmds"):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clusterimage.kubefile.parse import Instruction
-from clusterimage.manifest import Entry
+from clusterimage.storage.manifest import Entry
 
 INSTALLER, APPLICATION = "kube-installer", "app-installer"
 _INSTALLS = "bin/kubeadm"
@@ -72,7 +72,7 @@ class Content:
         self.tree[place] = entry
 
     def is_directory(self, place: str) -> bool:
-        """Tell whether the image has a directory there, or a rootfs usually has one."""
+        """Return whether the image has a directory there, or a rootfs usually has one."""
         return not place or place in self.directories or (place in FOLDERS and place not in self.tree)
 
     @property

@@ -16,8 +16,8 @@ from clusterimage.kubefile.applications import pairs
 from clusterimage.kubefile.content import Content, Inherited
 from clusterimage.kubefile.parse import Instruction
 from clusterimage.kubefile.sources import Context, lay, local
-from clusterimage.manifest import Entry
-from clusterimage.table import nearest
+from clusterimage.storage.manifest import Entry
+from clusterimage.values.table import nearest
 
 SCRATCH = "scratch"
 _KUBEVERSION = "app.alpha.sealer.io/supported-kube-version"

@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clusterimage.errors import ConfigError
-from clusterimage.table import nearest
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.table import nearest
 
 VERBS = (
     *("FROM", "ARG", "ENV", "COPY", "ADD", "LABEL", "MAINTAINER", "KUBEVERSION"),

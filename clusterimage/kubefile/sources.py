@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 
 from clusterimage.kubefile.content import Content
 from clusterimage.kubefile.parse import Instruction
-from clusterimage.manifest import Entry
-from clusterimage.table import nearest
+from clusterimage.storage.manifest import Entry
+from clusterimage.values.table import nearest
 
 EXTRACTED = ".clusterimage-extracted"
 _REMOTE = ("http://", "https://", "git@", "git://", "ftp://")

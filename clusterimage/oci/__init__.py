@@ -1,1 +1,1 @@
-"""Images: their names, their documents, where they come from and the two layouts they are written in."""
+"""Images: layers, layouts and saved registries, and the places that images come from and go to."""

@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clusterimage import digest as digests
-from clusterimage import files
-from clusterimage.digest import Digest
-from clusterimage.errors import ClusterImageError
-from clusterimage.lock import Descriptor
+from clusterimage.locks.lock import Descriptor
 from clusterimage.oci.layer import Written
-from clusterimage.oci.media import DOCKER_LAYER_GZIP, OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
-from clusterimage.oci.reference import Reference
+from clusterimage.storage import files
+from clusterimage.values import digest as digests
+from clusterimage.values.digest import Digest
+from clusterimage.values.errors import ClusterImageError
+from clusterimage.values.media_types import DOCKER_LAYER_GZIP, OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
+from clusterimage.values.reference import Reference
 
 REF_NAME = "org.opencontainers.image.ref.name"
 IMAGE_NAME = "io.containerd.image.name"

@@ -23,11 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from clusterimage import files
-from clusterimage.digest import Digest, Hasher
-from clusterimage.errors import ConfigError
-from clusterimage.oci import compression
-from clusterimage.oci.compression import Packed
+from clusterimage.storage import compression, files
+from clusterimage.storage.compression import Packed
+from clusterimage.values.digest import Digest, Hasher
+from clusterimage.values.errors import ConfigError
 
 PIECE = 1 << 20
 _MOST_AT_ONCE = 32
@@ -67,12 +66,12 @@ class Written:
 
 def write(layer: Layer, locked_compressor: str, dest: Path) -> Written:
     """Write `layer` to `dest` and return its digests; nothing is read twice."""
-    from clusterimage import uncached  # nobody who only looks needs it
+    from clusterimage.storage import direct_io  # nobody who only looks needs it
 
     compression.check(locked_compressor)
     with ExitStack() as stack:
         stream = stack.enter_context(files.atomic(dest))
-        out = stack.enter_context(uncached.Writer(stream))
+        out = stack.enter_context(direct_io.Writer(stream))
         pipeline = stack.enter_context(_Pipeline(locked_compressor, out.append))
         pieces = stack.enter_context(_Pieces(pipeline.take))
         _fill(pieces, layer)
@@ -216,7 +215,7 @@ def _copy(source: Path, size: int, pieces: _Pieces) -> None:
     """Add a file; one that is not what it was at the end, or has not `size` bytes, raises ConfigError.
 
     Its digest is not compared with the manifest's: that would be a third hash of every byte, and whatever is written
-    below _build/ behind our back has another seal when doit looks at it next.
+    below _build/ behind our back has another stamp when doit looks at it next.
     """
     with source.open("rb", buffering=0) as stream:
         before = os.fstat(stream.fileno())

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterimage.digest import Digest
-from clusterimage.errors import ClusterImageError, FetchError
-from clusterimage.lock import Descriptor
-from clusterimage.network import Network
-from clusterimage.oci.reference import Reference
+from clusterimage.locks.lock import Descriptor
 from clusterimage.oci.upload import MOUNTED, PRESENT, UPLOADED, Repository, upload
-from clusterimage.store import retry, single_flight
-from clusterimage.together import together
+from clusterimage.transport.network import Network
+from clusterimage.transport.parallel import parallel_map
+from clusterimage.transport.store import retry, single_flight
+from clusterimage.values.digest import Digest
+from clusterimage.values.errors import ClusterImageError, FetchError
+from clusterimage.values.reference import Reference
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 4
@@ -58,7 +58,7 @@ def push(network: Network, layout: Path, reference: Reference, mount: str, say: 
     content = read(layout)
     repository = Repository(network, reference, mount.removeprefix(f"{reference.host}/"))
     try:
-        ways = together(lambda blob: _blob(repository, blob, layout), content.blobs, _AT_ONCE)
+        ways = parallel_map(lambda blob: _blob(repository, blob, layout), content.blobs, _AT_ONCE)
         for manifest in content.manifests:
             _manifest(repository, manifest, layout, str(manifest.digest))
         _manifest(repository, content.index, layout, reference.tag)

@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clusterimage import digest as digests
-from clusterimage import manifest
-from clusterimage.digest import Digest
-from clusterimage.errors import ClusterImageError, ConfigError, DigestMismatch, FetchError
-from clusterimage.lock import Descriptor, LockedImage, LockedPlatform
-from clusterimage.manifest import Entry
-from clusterimage.network import Network, chunks
-from clusterimage.oci.media import INDEXES, MANIFESTS
-from clusterimage.oci.reference import Reference
-from clusterimage.spec import ARCHES
-from clusterimage.store import Store, Wanted, retry
-from clusterimage.together import together
+from clusterimage.catalog.spec import ARCHES
+from clusterimage.locks.lock import Descriptor, LockedImage, LockedPlatform
+from clusterimage.storage import manifest
+from clusterimage.storage.manifest import Entry
+from clusterimage.transport.network import Network, chunks
+from clusterimage.transport.parallel import parallel_map
+from clusterimage.transport.store import Store, Wanted, retry
+from clusterimage.values import digest as digests
+from clusterimage.values.digest import Digest
+from clusterimage.values.errors import ClusterImageError, ConfigError, DigestMismatch, FetchError
+from clusterimage.values.media_types import INDEXES, MANIFESTS
+from clusterimage.values.reference import Reference
 
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _LIMIT = 4 << 20
@@ -51,7 +51,7 @@ def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Pa
     platform = image.platform(arch)
     kinds = {**dict.fromkeys(platform.blobs, "blobs"), **dict.fromkeys((image.top, platform.manifest), "manifests")}
     fetch = functools.partial(_fetch, network, image.reference, store)
-    together(lambda one: fetch(*one), tuple(kinds.items()), len(kinds))
+    parallel_map(lambda one: fetch(*one), tuple(kinds.items()), len(kinds))
     write_list(image, arch, dest)
 
 

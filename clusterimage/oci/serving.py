@@ -22,9 +22,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clusterimage import manifest
-from clusterimage.errors import ClusterImageError
-from clusterimage.oci.media import OCI_INDEX, OCI_MANIFEST
+from clusterimage.storage import manifest
+from clusterimage.values.errors import ClusterImageError
+from clusterimage.values.media_types import OCI_INDEX, OCI_MANIFEST
 
 if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler

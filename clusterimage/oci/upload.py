@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
-from clusterimage.errors import FetchError
-from clusterimage.lock import Descriptor
-from clusterimage.network import Call, Network, redact
-from clusterimage.oci.reference import Reference
-from clusterimage.store import retry
+from clusterimage.locks.lock import Descriptor
+from clusterimage.transport.network import Call, Network, redact
+from clusterimage.transport.store import retry
+from clusterimage.values.errors import FetchError
+from clusterimage.values.reference import Reference
 
 if TYPE_CHECKING:
     import requests
@@ -52,7 +52,7 @@ class Repository:
             return response
 
     def has(self, blob: Descriptor) -> bool:
-        """Tell whether the registry has the blob in this repository."""
+        """Return whether the registry has the blob in this repository."""
         return self.call("HEAD", f"{self.url}/blobs/{blob.digest}", (200, 404)).status_code == 200
 
 

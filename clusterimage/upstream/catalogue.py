@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clusterimage.requirement import FileRequest, Requirement
+from clusterimage.catalog.requirement import FileRequest, Requirement
 from clusterimage.upstream.files import UpstreamFile
 
 

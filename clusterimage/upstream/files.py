@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from clusterimage.errors import ClusterImageError
 from clusterimage.upstream.contents import Blob, gzip_stored, stand_in, tar
+from clusterimage.values.errors import ClusterImageError
 
 _GZIPPED = (".tar.gz", ".tgz")
 _ARCHIVES = (*_GZIPPED, ".tar")

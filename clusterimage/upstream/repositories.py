@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Sequence
 
-from clusterimage.errors import ClusterImageError
 from clusterimage.upstream.contents import Blob
 from clusterimage.upstream.images import PLATFORMS, Document, Image, Layer, base_layer, image
+from clusterimage.values.errors import ClusterImageError
 
 
 class Repositories:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clusterimage import imagelist, requirement, spec
+from clusterimage.catalog import requirement, spec
+from clusterimage.context import imagelist
 from clusterimage.upstream import Auth, Faults, Upstream, published
-from clusterimage.version import Version
+from clusterimage.values.version import Version
 from tests.conftest import Project
 
 

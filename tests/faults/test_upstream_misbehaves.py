@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clusterimage.digest import of_file
 from clusterimage.upstream import Auth, Faults, Upstream
+from clusterimage.values.digest import of_file
 from tests.conftest import Project, Result
 from tests.faults.conftest import reach, start
 

@@ -158,7 +158,7 @@ def test_a_full_disk_is_said_and_finished_downloads_stay(project: Project) -> No
     assert result.code != 0, result.text
     assert "no space left on device" in result.text
     assert "Traceback" not in result.text
-    from clusterimage.digest import of_file
+    from clusterimage.values.digest import of_file
 
     finished = list((keep / "embedded/cache/sha256").iterdir())
     assert finished

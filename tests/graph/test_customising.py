@@ -137,7 +137,7 @@ def test_extra_images_are_saved(project: Project) -> None:
 def test_auto_build_ends_with_the_kubefile_and_image_list_of_the_seed(project: Project) -> None:
     done = subprocess.run(
         [
-            *(sys.executable, "-c", "from tasks._auto_build import main; main()"),
+            *(sys.executable, "-c", "from clusterimage.engine.auto_build import main; main()"),
             *("--k8s-version=v1.22.15", "--platform=amd64", "mirror=embedded"),
         ],
         cwd=project.root,

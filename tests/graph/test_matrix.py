@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from clusterimage import imagelist, requirement, spec
+from clusterimage.catalog import requirement, spec
+from clusterimage.context import imagelist
 from clusterimage.upstream import Upstream, published
-from clusterimage.version import Version
+from clusterimage.values.version import Version
 from tests.conftest import Project
 from tests.counting import counted
 from tests.faults.conftest import reach

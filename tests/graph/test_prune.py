@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clusterimage.digest import of_bytes
+from clusterimage.values.digest import of_bytes
 from tests.conftest import Project, clean_environment
 from tests.graph.test_kubefile_build import POD, again, good, package
 from tests.unit.conftest import plant, tar_of

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from clusterimage.oci import compression, image, layer
+from clusterimage.oci import image, layer
 from clusterimage.oci.image import BuiltLayer, Image
 from clusterimage.oci.layer import PIECE, Layer, Member
-from clusterimage.oci.reference import Reference
+from clusterimage.storage import compression
+from clusterimage.values.reference import Reference
 from tests.conftest import ROOT, Project, run, tool
 
 NAME = "registry.example.com/team/pieces:v1"

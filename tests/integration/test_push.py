@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from clusterimage import files
-from clusterimage.errors import ClusterImageError, FetchError
-from clusterimage.lock import Descriptor
-from clusterimage.network import Network
-from clusterimage.oci import compression, image, layer, push, upload
-from clusterimage.oci.reference import Reference
-from clusterimage.spec import Mirror
+from clusterimage.catalog.spec import Mirror
+from clusterimage.locks.lock import Descriptor
+from clusterimage.oci import image, layer, push, upload
+from clusterimage.storage import compression, files
+from clusterimage.transport.network import Network
+from clusterimage.values.errors import ClusterImageError, FetchError
+from clusterimage.values.reference import Reference
 from tests.conftest import Project, Result, clean_environment, new_project, run, tool
 from tests.integration.flaky_proxy import BUSY, LOST, REFUSED, FlakyProxy
 from tests.integration.real.server_credentials import write_certificates, write_credentials, write_htpasswd
@@ -384,7 +384,7 @@ def test_an_upload_goes_on_from_what_the_registry_says_it_has(
     """A client that does not know whether its last chunk arrived asks, and sends the rest only."""
     path = tmp_path / "blob"
     path.write_bytes(os.urandom(3 * small_chunks))
-    from clusterimage import digest
+    from clusterimage.values import digest
 
     blob = Descriptor(digest.of_file(path), path.stat().st_size, "application/octet-stream")
     repository = upload.Repository(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from clusterimage import kubeadm
-from clusterimage.kubeadm.forms import JOIN
-from clusterimage.table import Table
-from clusterimage.version import Version
+from clusterimage.catalog import kubeadm
+from clusterimage.catalog.kubeadm.forms import JOIN
+from clusterimage.values.table import Table
+from clusterimage.values.version import Version
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

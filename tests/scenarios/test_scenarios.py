@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from clusterimage import kubefile, manifest
+from clusterimage import kubefile
+from clusterimage.storage import manifest
 from tests.conftest import Project
 
 HERE = Path(__file__).parent

@@ -75,7 +75,7 @@ class Node:
         return (self.upper / path.lstrip("/")).read_text()
 
     def has(self, path: str) -> bool:
-        """Tell whether a file was written on the node."""
+        """Return whether a file was written on the node."""
         return os.path.lexists(self.upper / path.lstrip("/")) and not is_whiteout(self.upper / path.lstrip("/"))
 
     def changes(self) -> dict[str, str]:
@@ -92,7 +92,7 @@ class Node:
 
 
 def is_whiteout(path: Path) -> bool:
-    """Tell whether the overlay file system says here that a file is gone."""
+    """Return whether the overlay file system says here that a file is gone."""
     return path.is_char_device() and path.stat().st_rdev == 0
 
 

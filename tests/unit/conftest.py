@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from clusterimage.errors import ClusterImageError
-from clusterimage.network import Network
-from clusterimage.spec import Mirror
+from clusterimage.catalog.spec import Mirror
+from clusterimage.transport.network import Network
 from clusterimage.upstream import Faults, Upstream, UpstreamFile
+from clusterimage.values.errors import ClusterImageError
 from tests.conftest import tool
 
 HEX_A, HEX_B, HEX_C = "a" * 64, "b" * 64, "c" * 64

@@ -1,0 +1,79 @@
+"""Flavors: the programs that cluster images are built for, each a row [flavor.NAME] of versions.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.reference import Reference
+from clusterimage.values.table import Table
+from clusterimage.values.version import Range, Version
+
+SEALER, SEALOS = "sealer", "sealos"
+FLAVORS = (SEALER, SEALOS)
+
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """Who runs the image, and what that decides; `trees` and `files` are of context/, {cri} in them is the CRI.
+
+    `names` are by CRI. With `single_platform` a saved tag is the platform's own manifest, else the original index.
+    """
+
+    name: str
+    names: tuple[tuple[str, str], ...]
+    registry: str
+    image_repository: str
+    single_platform: bool
+    registry_image: bool
+    sealer_annotations: bool
+    cni: tuple[str, ...]
+    without_cni: str
+    kubefile: str
+    trees: tuple[str, ...]
+    files: tuple[str, ...]
+    platform: str
+    images: tuple[tuple[Range, Reference], ...]
+
+    def image_name(self, cri: str, kubernetes: Version) -> str:
+        """Return the default name of the image for `cri`; a CRI without one raises ConfigError."""
+        for name, text in self.names:
+            if name == cri:
+                return text.replace("{k8s}", str(kubernetes))
+        raise ConfigError(f"versions.toml: flavor.{self.name}.names: none for {cri}", hint="add one, or give name=")
+
+    def refuse_cni(self, cni: str) -> None:
+        """Raise ConfigError with the reason where images of this flavor hold no such CNI."""
+        if cni not in self.cni:
+            raise ConfigError(f"cni={cni}: not with flavor={self.name}: {self.without_cni}", hint="leave cni= out")
+
+    def own_images(self, kubernetes: Version) -> tuple[Reference, ...]:
+        """Return the images that this flavor needs besides kubeadm's."""
+        return tuple(reference for versions, reference in self.images if versions.holds(kubernetes))
+
+
+def read(name: str, table: Table) -> Flavor:
+    """Read one row; the first thing wrong raises ConfigError with its key path."""
+    table.only(*(field for field in Flavor.__dataclass_fields__ if field != "name"))
+    if name not in FLAVORS:
+        raise table.error(name, "is no flavor", f"known: {', '.join(FLAVORS)}")
+    registry = table.text("registry")
+    return Flavor(
+        name=name,
+        names=table.pairs("names"),
+        registry=registry,
+        image_repository=table.text("image_repository", "").replace("{registry}", registry),
+        single_platform=table.get("single_platform", bool, False),
+        registry_image=table.get("registry_image", bool, False),
+        sealer_annotations=table.get("sealer_annotations", bool, False),
+        cni=table.texts("cni"),
+        without_cni=table.text("without_cni", ""),
+        kubefile=table.text("kubefile"),
+        trees=table.texts("trees"),
+        files=table.texts("files", ()),
+        platform=table.text("platform", ""),
+        images=tuple(
+            (row.parse("kubernetes", Range.parse), row.parse("image", Reference.parse))
+            for row in table.tables("images")
+        ),
+    )

@@ -1,0 +1,106 @@
+"""A user's own kubeadm.yml over the default one: any part of it, in any API version that kubeadm had since v1.13."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from clusterimage.catalog.kubeadm import forms
+from clusterimage.catalog.kubeadm.forms import ARGUMENTS, CLUSTER, GROUPS, KINDS, KUBELET, OWN, Bundle, Document
+from clusterimage.catalog.kubeadm.model import Documents, overlay
+from clusterimage.catalog.kubeadm.rules import Removed
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.table import nearest
+
+
+def merge(documents: Documents, user: Iterable[Document]) -> Documents:
+    """Return `documents` with the user's laid over them: by kind, deep, lists replaced, arguments by name.
+
+    The user's apiVersion only has to be of the right group: the result keeps the one that the Kubernetes version needs.
+    Another Kubernetes version, and what that version does not know any more, raise ConfigError.
+    """
+    bundle = forms.neutral(_bundle(documents.bodies))
+    for document in user:
+        kind = _kind(document)
+        piece = _said(document)
+        _check_mappings(kind, piece)
+        if kind == CLUSTER:
+            _check_version(documents, piece)
+        for name, fields in forms.neutral(_bundle((piece,))).items():
+            overlay(bundle[name], fields, name)
+    _dns_follows(documents, bundle[CLUSTER])
+    _refuse(documents, bundle)
+    return replace(documents, bodies=forms.shaped(bundle, documents.form))
+
+
+def _bundle(bodies: Iterable[Document]) -> Bundle:
+    return {body["kind"]: {k: v for k, v in body.items() if k not in ("apiVersion", "kind")} for body in bodies}
+
+
+def _said(value: Any) -> Any:
+    """Return a copy without nulls: `cgroupDriver:` says nothing, and leaves the default."""
+    if isinstance(value, dict):
+        return {key: _said(item) for key, item in value.items() if item is not None}
+    return [_said(item) for item in value] if isinstance(value, list) else value
+
+
+def _check_mappings(kind: str, document: Document) -> None:
+    places = {(old, place[:-1]) for old, place, _, _ in forms.MOVED}
+    places |= {(new, place[:-1]) for _, _, kinds, place in forms.MOVED for new in kinds}
+    places |= {(owner, place[:end]) for owner, place in ARGUMENTS for end in range(1, len(place))}
+    places |= {(CLUSTER, ("dns",)), (KUBELET, ("featureGates",))}
+    for owner, place in sorted(places):
+        value = forms.get(document, place)
+        if owner == kind and value is not None and not isinstance(value, dict):
+            raise ConfigError(f"{OWN}: {forms.dotted(kind, place)}: must be a mapping, not {value!r}")
+
+
+def _kind(document: Any) -> str:
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if kind not in KINDS:
+        what = f"kind {kind!r}" if kind else "a document without kind"
+        hint = nearest(str(kind), KINDS) if kind else f"known: {', '.join(KINDS)}"
+        raise ConfigError(f"{OWN}: {what} is not for kubeadm", hint=hint)
+    group = GROUPS.get(kind, "kubeadm.k8s.io/").partition("/")[0]
+    given = document.get("apiVersion")
+    if given is not None and str(given).partition("/")[0] != group:
+        raise ConfigError(f"{OWN}: {kind} with apiVersion {given}", hint=f"its group is {group}")
+    return str(kind)
+
+
+def _check_version(documents: Documents, document: Document) -> None:
+    given, built = document.get("kubernetesVersion"), documents.settings.kubernetes
+    if given is not None and str(given).removeprefix("v") != built.number:
+        raise ConfigError(
+            f"{OWN}: {CLUSTER}.kubernetesVersion is {given}, the image holds {built}",
+            hint="leave kubernetesVersion out, the image sets it",
+        )
+
+
+def _dns_follows(documents: Documents, cluster: Document) -> None:
+    """Keep the default place of coredns below the image repository when the user moved that."""
+    default, chosen = documents.settings.image_repository, cluster.get("imageRepository", "")
+    dns = forms.get(cluster, ("dns", "imageRepository"))
+    if isinstance(dns, str) and chosen != default and dns.startswith(f"{default}/"):
+        cluster["dns"]["imageRepository"] = f"{chosen}{dns.removeprefix(default)}"
+
+
+def _refuse(documents: Documents, bundle: Bundle) -> None:
+    gates = {KUBELET: set(bundle[KUBELET].get("featureGates") or {})}
+    arguments = {forms.dotted(kind, place): forms.get(bundle[kind], place) or {} for kind, place in ARGUMENTS}
+    for where, values in arguments.items():
+        text = ",".join(values.get("feature-gates", ()))
+        gates[where] = {gate.partition("=")[0].strip() for gate in text.split(",")}
+    for removed in documents.removed:
+        for where, names in (gates if removed.gate else arguments).items():
+            if removed.name in names:
+                raise _unknown(documents, removed, where)
+
+
+def _unknown(documents: Documents, removed: Removed, where: str) -> ConfigError:
+    what = "feature gate" if removed.gate else "argument"
+    return ConfigError(
+        f"{OWN}: {where}: Kubernetes {documents.settings.kubernetes} does not know the {what} {removed.name}",
+        hint=f"use {removed.use}" if removed.use else "leave it out",
+    )

@@ -1,0 +1,106 @@
+"""YAML of the documents, as kubeadm reads it and as sealer's template, and the reading of a user's own.
+
+https://pkg.go.dev/text/template for the template; kubeadm reads YAML with https://github.com/kubernetes-sigs/yaml.
+That differs from PyYAML in what it takes for a number, a truth value or a date: what either would not read as text
+is quoted, and a date in a user's file (when a token expires) is text.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from clusterimage.catalog.kubeadm.forms import CLUSTER, OWN, Document, get, put
+from clusterimage.catalog.kubeadm.model import Documents
+from clusterimage.values.errors import ConfigError
+
+if TYPE_CHECKING:
+    import yaml
+
+# What go-yaml reads as something else than text and PyYAML does not: y, 0o17, 1e3.
+_NOT_TEXT = re.compile(r"[yYnN]|[-+]?0o[0-7]+|[-+]?[0-9][0-9_.]*[eE][-+]?[0-9]+")
+
+
+def text(documents: Documents) -> str:
+    """Return the documents as one YAML stream."""
+    return _yaml(documents.bodies)
+
+
+def template(documents: Documents) -> str:
+    """Return the same stream with sealer's run-time values in it, each with the built-in one to fall back on.
+
+    RegistryURL is always set by sealer, PodCIDR and SvcCIDR by the user of the cluster. A value that a user's own
+    kubeadm.yml changed stays as it is.
+    """
+    settings = documents.settings
+    bodies = [_escaped(body) for body in documents.bodies]
+    cluster = next(body for body in bodies if body["kind"] == CLUSTER)
+    for place, variable, default in (
+        (("imageRepository",), "RegistryURL", settings.image_repository),
+        (("dns", "imageRepository"), "RegistryURL", settings.image_repository),
+        (("networking", "podSubnet"), "PodCIDR", settings.pod_subnet),
+        (("networking", "serviceSubnet"), "SvcCIDR", settings.service_subnet),
+    ):
+        value = get(cluster, place)
+        if default and isinstance(value, str) and (value == default or value.startswith(f"{default}/")):
+            rest = value.removeprefix(default)
+            put(cluster, place, f"{{{{or .{variable} {json.dumps(default)}}}}}{rest}")
+    return _yaml(bodies)
+
+
+def parse(source: str) -> tuple[Document, ...]:
+    """Return the documents of a user's kubeadm.yml, empty ones left out; malformed YAML raises ConfigError."""
+    import yaml
+
+    try:
+        read = tuple(yaml.load_all(source, Loader=_loader()))  # a SafeLoader that knows no dates
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{OWN}: {where}{problem}", hint="mend that line") from error
+    return tuple(document for document in read if document is not None)
+
+
+def _escaped(value: Any) -> Any:
+    """Return a copy in which text that happens to look like a template stays text."""
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_escaped(item) for item in value]
+    return value.replace("{{", '{{"{{"}}') if isinstance(value, str) else copy.copy(value)
+
+
+def _yaml(bodies: Any) -> str:
+    import yaml
+
+    return yaml.dump_all(bodies, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=1 << 20)
+
+
+def _dumper() -> type[yaml.SafeDumper]:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def represent(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = "'" if _NOT_TEXT.fullmatch(value) else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, represent)
+    return Dumper
+
+
+def _loader() -> type[yaml.SafeLoader]:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    return Loader

@@ -1,0 +1,220 @@
+"""What one Kubernetes version needs, by the rules of versions.toml: files of upstreams and images of registries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage.catalog import spec as specs
+from clusterimage.catalog.flavor import SEALER, Flavor
+from clusterimage.catalog.spec import Calico, Component, Spec
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.reference import Reference
+from clusterimage.values.table import Table, nearest
+from clusterimage.values.version import Version
+
+BASE = "base"
+KUBERNETES = "kubernetes"
+NODE = "node"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRequest:
+    """A file that is needed: where it is published and where it goes; `arch` may be `any`."""
+
+    component: str
+    version: str
+    arch: str
+    url: str
+    checksum_url: str
+    table: str
+    install: tuple[tuple[str, str], ...]
+    mode: int
+    part: str
+    cri: str
+    cni: str
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a lock finds its pin by."""
+        return self.component, self.version, self.arch
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """An image that is needed; `group` is what it is saved with: base, a flavor, kubernetes, a CNI, node (by hand)."""
+
+    reference: Reference
+    group: str
+    aliases: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """All that a Kubernetes version needs for every CRI, CNI and architecture, of one flavor or of several."""
+
+    kubernetes: Version
+    files: tuple[FileRequest, ...]
+    images: tuple[ImageRequest, ...]
+
+    def component_version(self, name: str) -> str:
+        """Return the version of the component `name`, which must be needed."""
+        return next(file.version for file in self.files if file.component == name)
+
+    def pause(self) -> str:
+        """Return the tag of the pause image in the list."""
+        return next(image.reference.tag for image in self.images if image.reference.repository.endswith("pause"))
+
+
+def require(
+    spec: Spec, kubernetes: Version, extra: tuple[Reference, ...], root: Path, flavor: str = SEALER
+) -> Requirement:
+    """Return what `kubernetes` needs in images of `flavor`.
+
+    `extra` are the images of context/imageList, `root` holds the data tables.
+    A version that is too old, or that the table of kubeadm images does not know, raises ConfigError.
+    """
+    if kubernetes < spec.defaults.oldest:
+        raise ConfigError(f"k8s={kubernetes}: Kubernetes before {spec.defaults.oldest} cannot be built")
+    calico, row = _calico(spec, kubernetes), spec.flavor(flavor)
+    return Requirement(
+        kubernetes,
+        tuple(
+            _file(component, kubernetes, calico, arch, spelling)
+            for component in spec.components
+            if component.holds(kubernetes, flavor) and component.cni in ("", *row.cni)
+            for arch, spelling in component.arches
+        ),
+        _images(
+            spec, kubernetes, row, (extra, BASE), (tuple(map(Reference.parse, calico.images)), "calico"), root=root
+        ),
+    )
+
+
+def union(needs: Sequence[Requirement]) -> Requirement:
+    """Return what one version needs for several flavors."""
+    files = {file.key: file for needed in needs for file in needed.files}
+    images: dict[Reference, ImageRequest] = {}
+    for image in (image for needed in needs for image in needed.images):
+        images.setdefault(image.reference, image)
+    return Requirement(needs[0].kubernetes, tuple(files.values()), tuple(images.values()))
+
+
+def _calico(spec: Spec, kubernetes: Version) -> Calico:
+    for row in spec.calico:
+        if row.kubernetes.holds(kubernetes):
+            return row
+    raise ConfigError(f"versions.toml: calico: no row for {kubernetes}", hint="add a [[calico]] row")
+
+
+def _file(component: Component, kubernetes: Version, calico: Calico, arch: str, spelling: str) -> FileRequest:
+    version = _version(component, kubernetes, calico)
+    known = {"version": version, "arch": spelling, "kubernetes": str(kubernetes), "manifest": calico.manifest}
+    url = _filled(component, "url", component.url, known)
+    also = known | {"url": url, "name": url.rsplit("/", 1)[-1]}
+    return FileRequest(
+        component=component.name,
+        version=version,
+        arch=arch,
+        url=url,
+        checksum_url=_filled(component, "checksum", component.checksum, also),
+        table=component.table,
+        install=tuple((member, _filled(component, "install", place, known)) for member, place in component.install),
+        mode=component.mode,
+        part=component.part,
+        cri=component.cri,
+        cni=component.cni,
+    )
+
+
+def _filled(component: Component, key: str, text: str, known: dict[str, str]) -> str:
+    try:
+        return text.format_map(known)
+    except (KeyError, ValueError, AttributeError) as error:
+        where = f"versions.toml: component.{component.name}.{key}"
+        hint = f"known: {' '.join(f'{{{name}}}' for name in known)}"
+        raise ConfigError(f"{where}: bad placeholder in '{text}': {error}", hint=hint) from error
+
+
+def _version(component: Component, kubernetes: Version, calico: Calico) -> str:
+    if component.version_of:
+        return calico.version if component.version_of == "calico" else kubernetes.number
+    for kubernetes_range, version in component.versions:
+        if kubernetes_range.holds(kubernetes):
+            return version
+    raise ConfigError(f"versions.toml: component.{component.name}.versions: no row for {kubernetes}", hint="add a row")
+
+
+def _images(
+    spec: Spec, kubernetes: Version, flavor: Flavor, *more: tuple[tuple[Reference, ...], str], root: Path
+) -> tuple[ImageRequest, ...]:
+    """Return the images of `more`, of the flavor and of kubeadm, each in the first group that names it."""
+    base, *cnis = more
+    lists = (
+        base,
+        (flavor.own_images(kubernetes), flavor.name),
+        (kubeadm_images(spec, kubernetes, root), KUBERNETES),
+        *((references, cni) for references, cni in cnis if cni in flavor.cni),
+    )
+    groups: dict[Reference, str] = {}
+    for references, group in lists:
+        for reference in references:
+            groups.setdefault(reference, group)
+    requests = [ImageRequest(one, group, _aliases(spec, kubernetes, flavor, one)) for one, group in groups.items()]
+    requests.sort(key=lambda request: request.group == KUBERNETES)  # an imageList ends with the control plane
+    _refuse_shared_names(requests)
+    node = (ImageRequest(Reference.parse(spec.registry_image), NODE),) if flavor.registry_image else ()
+    return (*requests, *node)
+
+
+def _refuse_shared_names(requests: list[ImageRequest]) -> None:
+    owners: dict[tuple[str, str], Reference] = {}
+    for request in requests:
+        reference = request.reference
+        for repository, tag in ((reference.repository, reference.tag), *request.aliases):
+            other = owners.setdefault((repository, tag), reference)
+            if tag and other != reference:
+                hint = "drop one of them from imageList"
+                raise ConfigError(f"{other} and {reference} would be saved under one name", hint=hint)
+
+
+def _aliases(spec: Spec, kubernetes: Version, flavor: Flavor, reference: Reference) -> tuple[tuple[str, str], ...]:
+    also = (
+        name.partition(":")
+        for alias in spec.aliases
+        if alias.flavor in ("", flavor.name)
+        and alias.image == reference.repository
+        and alias.kubernetes.holds(kubernetes)
+        for name in alias.also
+    )
+    return tuple((repository, tag or reference.tag) for repository, _, tag in also)
+
+
+def _row(path: Path, number: str) -> Table | None:
+    """Return the row of a release, or None; only its line is parsed, as every command pays for it."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such file") from error
+    for line in lines:
+        if line.startswith(f'"{number}"'):
+            return Table.parsed(f"{path.as_posix()}: kubeadm_images", line).table(number)
+    return None
+
+
+def kubeadm_images(spec: Spec, kubernetes: Version, root: Path) -> tuple[Reference, ...]:
+    """Return what `kubeadm config images list` of that release prints, from the table of its tags."""
+    row = _row(root / spec.kubeadm_images, kubernetes.number)
+    if row is None:
+        table = Table.load(root / spec.kubeadm_images).table("kubeadm_images")
+        known = tuple(f"v{number}" for number in table.values)
+        raise ConfigError(f"k8s={kubernetes}: not in {spec.kubeadm_images}", hint=nearest(str(kubernetes), known))
+    host = specs.pick(spec.repositories, kubernetes, "kubeadm_repository")
+    names = (
+        *(f"kube-{name}:{kubernetes}" for name in ("apiserver", "controller-manager", "scheduler", "proxy")),
+        f"pause:{row.text('pause')}",
+        f"etcd:{row.text('etcd')}",
+        row.text("coredns"),
+    )
+    return tuple(Reference.parse(f"{host}/{name}") for name in names)

@@ -1,0 +1,302 @@
+"""versions.toml as frozen values: what there is to build, by which rules, and where bytes come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage.catalog import flavor as flavors
+from clusterimage.catalog import kubeadm
+from clusterimage.catalog.flavor import Flavor
+from clusterimage.storage import compression
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.table import Table, nearest
+from clusterimage.values.version import Range, Version
+
+ARCHES = ("amd64", "arm64")
+EMBEDDED = "embedded"  # the mirror that is built in
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a build uses for a variable that was not given."""
+
+    kubernetes: str
+    platforms: tuple[str, ...]
+    cni: tuple[str, ...]
+    pod_subnet: str
+    service_subnet: str
+    oldest: Version
+    compression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One upstream file by version and architecture; `install` maps members of the archive ("" = itself) to places.
+
+    Without `flavors` it is for all of them, with `flavors` for those named, in the range of each.
+    """
+
+    name: str
+    part: str
+    url: str
+    checksum: str
+    table: str
+    arches: tuple[tuple[str, str], ...]
+    install: tuple[tuple[str, str], ...]
+    mode: int
+    cri: str
+    cni: str
+    kubernetes: Range
+    versions: tuple[tuple[Range, str], ...]
+    version_of: str
+    flavors: tuple[tuple[str, Range], ...] = ()
+
+    def holds(self, kubernetes: Version, flavor: str) -> bool:
+        """Return whether images of that version and flavor need it."""
+        ranges = dict(self.flavors) or {flavor: self.kubernetes}
+        return flavor in ranges and ranges[flavor].holds(kubernetes) and self.kubernetes.holds(kubernetes)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A container runtime, the Kubernetes range it is the default of, and the component that carries its version."""
+
+    name: str
+    default: Range
+    component: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A value that holds for a range of versions; `key` (a CRI) and `flavor` narrow it to one where they are given."""
+
+    range: Range
+    value: str
+    key: str = ""
+    flavor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Calico:
+    """A Calico release for a range of Kubernetes versions: its operator's manifest, and the images that it wants."""
+
+    kubernetes: Range
+    version: str
+    manifest: str
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Names that an image of the path `image` is saved under besides its own; without a tag they take the image's."""
+
+    kubernetes: Range
+    image: str
+    also: tuple[str, ...]
+    flavor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Where bytes are fetched from instead of their upstream; names and pins stay."""
+
+    name: str
+    files: tuple[tuple[str, str], ...] = ()
+    registries: tuple[tuple[str, str], ...] = ()
+    ca: str = ""
+    plain_http: tuple[str, ...] = ()
+    own_bytes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """All of versions.toml."""
+
+    defaults: Defaults
+    checksums: str
+    kubeadm_images: str
+    components: tuple[Component, ...]
+    runtimes: tuple[Runtime, ...]
+    flavors: tuple[Flavor, ...]
+    sockets: tuple[Rule, ...]
+    cri_api: tuple[Rule, ...]
+    containerd_config: tuple[Rule, ...]
+    registry_image: str
+    registry_install: str
+    repositories: tuple[Rule, ...]
+    calico: tuple[Calico, ...]
+    aliases: tuple[Alias, ...]
+    kubeadm: kubeadm.Rules
+    sources: tuple[tuple[str, str], ...]
+    mirrors: tuple[Mirror, ...]
+
+    def component(self, name: str) -> Component:
+        """Return the component of that name."""
+        return next(component for component in self.components if component.name == name)
+
+    def flavor(self, name: str) -> Flavor:
+        """Return the flavor of that name."""
+        for flavor in self.flavors:
+            if flavor.name == name:
+                return flavor
+        raise ConfigError(f"versions.toml: flavor.{name}: is missing", hint="add the row")
+
+    def runtime(self, name: str) -> Runtime:
+        """Return the container runtime of that name; an unknown one raises ConfigError."""
+        for runtime in self.runtimes:
+            if runtime.name == name:
+                return runtime
+        known = tuple(runtime.name for runtime in self.runtimes)
+        raise ConfigError(f"cri={name}: unknown container runtime", hint=nearest(name, known))
+
+    def mirror(self, name: str) -> Mirror:
+        """Return the mirror profile of that name; an unknown one raises ConfigError."""
+        for mirror in self.mirrors:
+            if mirror.name == name:
+                return mirror
+        known = (*(mirror.name for mirror in self.mirrors), EMBEDDED)
+        raise ConfigError(f"mirror={name}: unknown mirror", hint=nearest(name, known))
+
+
+def pick(rules: tuple[Rule, ...], version: Version, what: str, key: str = "", flavor: str = "") -> str:
+    """Return the value of the first rule that holds for `version` (and `key`, `flavor`); none raises ConfigError."""
+    for rule in rules:
+        if rule.key == key and rule.flavor in ("", flavor) and rule.range.holds(version):
+            return rule.value
+    raise ConfigError(f"versions.toml: no {what} for {key or 'version'} {version}", hint="add a row for it")
+
+
+def load(path: Path) -> Spec:
+    """Read versions.toml; the first thing wrong raises ConfigError with its key path."""
+    top = Table.load(path)
+    top.only(*_SECTIONS)
+    image, data = top.table("registry_image"), top.table("data")
+    image.only("reference", "install")
+    data.only("checksums", "kubeadm_images")
+    return Spec(
+        defaults=_defaults(top.table("defaults")),
+        checksums=data.text("checksums"),
+        kubeadm_images=data.text("kubeadm_images"),
+        components=tuple(_component(name, table) for name, table in top.named("component")),
+        runtimes=tuple(map(_runtime, top.tables("cri"))),
+        flavors=tuple(flavors.read(name, table) for name, table in top.named("flavor")),
+        cri_api=_rules(top, "cri_api", "kubernetes", "version"),
+        sockets=_rules(top, "socket", "kubernetes", "path", key="cri"),
+        containerd_config=_rules(top, "containerd_config", "containerd", "version"),
+        registry_image=image.text("reference"),
+        registry_install=image.text("install"),
+        repositories=_rules(top, "kubeadm_repository", "kubernetes", "repository"),
+        calico=tuple(map(_calico, top.tables("calico"))),
+        aliases=tuple(map(_alias, top.tables("alias"))),
+        kubeadm=kubeadm.rules(top.table("kubeadm")),
+        sources=top.pairs("sources"),
+        mirrors=tuple(_mirror(name, table) for name, table in top.named("mirrors")),
+    )
+
+
+_SECTIONS = (
+    *("defaults", "data", "flavor", "component", "cri", "socket", "cri_api", "containerd_config", "registry_image"),
+    *("kubeadm_repository", "calico", "alias", "kubeadm", "sources", "mirrors"),
+)
+
+
+def _defaults(table: Table) -> Defaults:
+    table.only("kubernetes", "platforms", "cni", "pod_subnet", "service_subnet", "oldest", "compression")
+    return Defaults(
+        kubernetes=table.text("kubernetes"),
+        platforms=table.texts("platforms"),
+        cni=table.texts("cni"),
+        pod_subnet=table.text("pod_subnet"),
+        service_subnet=table.text("service_subnet"),
+        oldest=table.parse("oldest", Version.parse),
+        compression=table.parse("compression", compression.choice),
+    )
+
+
+def _component(name: str, table: Table) -> Component:
+    table.only(*_COMPONENT_KEYS)
+    versions = table.values.get("versions", "kubernetes")
+    if isinstance(versions, str) and versions not in _VERSIONS_OF:
+        raise table.error("versions", f"must be rows or a name, not {versions!r}", nearest(versions, _VERSIONS_OF))
+    return Component(
+        name=name,
+        part=table.text("part"),
+        url=table.text("url"),
+        checksum=table.text("checksum", ""),
+        table=table.text("table", ""),
+        arches=table.pairs("arch") or tuple((arch, arch) for arch in ARCHES),
+        install=table.pairs("install"),
+        mode=_mode(table),
+        cri=table.text("cri", ""),
+        cni=table.text("cni", ""),
+        kubernetes=table.parse("kubernetes", Range.parse, ""),
+        versions=() if isinstance(versions, str) else _version_rows(table),
+        version_of=versions if isinstance(versions, str) else "",
+        flavors=tuple((name, table.table("flavor").parse(name, Range.parse)) for name, _ in table.pairs("flavor")),
+    )
+
+
+_VERSIONS_OF = ("kubernetes", "calico")
+_COMPONENT_KEYS = (
+    *("part", "url", "checksum", "table", "arch", "install"),
+    *("mode", "cri", "cni", "kubernetes", "flavor", "versions"),
+)
+
+
+def _mode(table: Table) -> int:
+    text = table.text("mode", "0755")
+    if text not in ("0644", "0755"):
+        raise table.error("mode", f"must be 0644 or 0755, not {text!r}")
+    return int(text, 8)
+
+
+def _version_rows(table: Table) -> tuple[tuple[Range, str], ...]:
+    rows = []
+    for index, row in enumerate(table.get("versions", list)):
+        if not (isinstance(row, list) and len(row) == 2 and all(isinstance(item, str) for item in row)):
+            raise table.error(f"versions[{index}]", 'must be ["range", "version"]')
+        try:
+            rows.append((Range.parse(row[0]), row[1]))
+        except ConfigError as error:
+            raise table.error(f"versions[{index}]", error.problem, error.hint) from error
+    return tuple(rows)
+
+
+def _runtime(row: Table) -> Runtime:
+    row.only("name", "default", "version")
+    return Runtime(row.text("name"), row.parse("default", Range.parse), row.text("version"))
+
+
+def _calico(row: Table) -> Calico:
+    row.only("kubernetes", "version", "manifest", "images")
+    return Calico(row.parse("kubernetes", Range.parse), row.text("version"), row.text("manifest"), row.texts("images"))
+
+
+def _alias(row: Table) -> Alias:
+    row.only("kubernetes", "image", "also", "flavor")
+    return Alias(row.parse("kubernetes", Range.parse), row.text("image"), row.texts("also"), row.text("flavor", ""))
+
+
+def _rules(top: Table, section: str, range_key: str, value_key: str, key: str = "") -> tuple[Rule, ...]:
+    rules = []
+    for row in top.tables(section):
+        row.only(range_key, value_key, "flavor", *([key] if key else []))
+        value = row.values.get(value_key)
+        if value is None:
+            raise row.error(value_key, "is missing")
+        narrowed = row.text(key) if key else ""
+        rules.append(Rule(row.parse(range_key, Range.parse), str(value), narrowed, row.text("flavor", "")))
+    return tuple(rules)
+
+
+def _mirror(name: str, table: Table) -> Mirror:
+    table.only("files", "registries", "ca", "plain_http", "own_bytes")
+    return Mirror(
+        name=name,
+        files=table.pairs("files"),
+        registries=table.pairs("registries"),
+        ca=table.text("ca", ""),
+        plain_http=table.texts("plain_http", ()),
+        own_bytes=table.get("own_bytes", bool, False),
+    )

@@ -1,0 +1,107 @@
+"""The templates of one cluster image: which files, which values, and the tree that they become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clusterimage.catalog import kubeadm
+from clusterimage.context import template
+from clusterimage.context.template import Template
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.version import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """The facts of a cluster image that its templates may use (CONTRIBUTING.md lists the names that they go by)."""
+
+    kubernetes: Version
+    cri: str
+    cri_version: str
+    cni: str
+    cni_version: str
+    pause: str
+    flavor: str
+    registry: str
+    image_repository: str
+    registry_image: str
+    socket: str
+    cri_api: str
+    containerd_config: int
+    docker_needs_cri_dockerd: bool
+    pod_subnet: str
+    service_subnet: str
+    images: tuple[str, ...]
+    own_images: tuple[str, ...]
+    rules: kubeadm.Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """Templates, their values, texts (place, text) that are no template, and a user's own parts of kubeadm.yml."""
+
+    templates: tuple[Template, ...]
+    variables: Variables
+    texts: tuple[tuple[str, str], ...]
+    kubeadm: Path | None = None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every file that is read, once."""
+        own = (self.kubeadm,) if self.kubeadm else ()
+        return tuple(dict.fromkeys((*(template.source for template in self.templates), *own)))
+
+
+def write(rendering: Rendering, dest: Path) -> None:
+    """Render into the tree `dest`; its manifest comes last."""
+    values = names(rendering.variables, rendering.kubeadm)
+    template.render(rendering.templates, values, dict(rendering.texts), dest)
+
+
+def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
+    """Return the values by the names that templates use; `own` is a kubeadm.yml that is laid over the default one."""
+    domain, _, port = variables.registry.partition(":")
+    settings = kubeadm.Settings(
+        kubernetes=variables.kubernetes,
+        cri_socket=variables.socket,
+        image_repository=variables.image_repository,
+        pod_subnet=variables.pod_subnet,
+        service_subnet=variables.service_subnet,
+        flavor=variables.flavor,
+    )
+    documents = kubeadm.documents(settings, variables.rules)
+    if own is not None:
+        documents = kubeadm.merge(documents, kubeadm.parse(_read(own)))
+    # Who reads the subnets elsewhere (a CNI's pool) has to read those that the cluster will have.
+    networking = kubeadm.networking(documents)
+    return {
+        "k8s": str(variables.kubernetes),
+        "cri": variables.cri,
+        "cri_version": variables.cri_version,
+        "cni": variables.cni,
+        "cni_version": variables.cni_version,
+        "pause": variables.pause,
+        "registry": variables.registry,
+        "registry_domain": domain,
+        "registry_port": int(port or 443),
+        "registry_image": variables.registry_image,
+        "socket": variables.socket,
+        "cri_api": variables.cri_api,
+        "containerd_config": variables.containerd_config,
+        "docker_needs_cri_dockerd": variables.docker_needs_cri_dockerd,
+        "pod_subnet": networking["podSubnet"],
+        "service_subnet": networking["serviceSubnet"],
+        "images": variables.images,
+        "own_images": variables.own_images,
+        "kubeadm_yml": kubeadm.text(documents),
+        "kubeadm_yml_tmpl": kubeadm.template(documents),
+    }
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text", hint="save it as UTF-8") from error

@@ -1,0 +1,277 @@
+"""The image that FROM names: an OCI layout on this machine or blobs that were pulled, and what it gives on.
+
+<DIR>/index.json  blobs/sha256/<hex>     `oci:DIR[:TAG]`, or a name that was built here (dist/)
+_build/layers/<hex>.list.json            what lies in a layer, by the digest of its blob, read once
+
+https://github.com/opencontainers/image-spec (image-layout.md; layer.md for what `.wh.` means)
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, TypeVar
+
+from clusterimage.kubefile.content import Inherited
+from clusterimage.locks.lock import Descriptor, LockedImage, LockedPlatform
+from clusterimage.oci.image import IMAGE_NAME, REF_NAME, BaseImage
+from clusterimage.storage import compression, files
+from clusterimage.transport.store import Store
+from clusterimage.values import digest as digests
+from clusterimage.values.digest import Digest, Hasher
+from clusterimage.values.errors import ClusterImageError, ConfigError
+from clusterimage.values.media_types import INDEXES, MANIFESTS, OCI_MANIFEST
+from clusterimage.values.reference import Reference
+
+T = TypeVar("T")
+
+EXTENSION = "sealer.image.extension"
+CONTAINER_IMAGES = "sealer.image.container.images"
+LAYOUT = "oci:"
+_REPOSITORIES = "registry/docker/registry/v2/repositories/"
+_LINK_SIZE = len("sha256:") + 64
+_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base image: its name for messages, its platforms, and the directory where its blobs lie by hex digest."""
+
+    name: str
+    platforms: tuple[LockedPlatform, ...]
+    blobs: Path
+
+    def platform(self, arch: str) -> LockedPlatform:
+        """Return the platform `arch`; an image without it raises ConfigError."""
+        for platform in self.platforms:
+            if platform.arch == arch:
+                return platform
+        arches = ",".join(platform.arch for platform in self.platforms)
+        raise ConfigError(f"FROM {self.name}: has no image for linux/{arch}", hint=f"build with platform={arches}")
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a base image holds for one platform.
+
+    `tags` are those of its saved registry, (repository, tag) -> digest, and `revisions` (repository, digest).
+    """
+
+    image: BaseImage
+    inherited: Inherited
+    images: tuple[str, ...]
+    tags: dict[tuple[str, str], str] = field(default_factory=dict)
+    revisions: set[tuple[str, str]] = field(default_factory=set)
+
+
+def pulled(image: LockedImage, store: Store) -> Base:
+    """Return the base whose blobs lie in `store`."""
+    return Base(str(image.reference), image.platforms, store.root / "sha256")
+
+
+def local(text: str, dist: Path) -> Base | None:
+    """Return the image `text` (what stands after FROM) if it is a layout or was built here, else None.
+
+    A name without a slash also means the one image below `dist` whose last part it is; two of them are an error.
+    """
+    if text.startswith(LAYOUT):
+        folder, _, tag = text.removeprefix(LAYOUT).partition(":")
+        return _open(Path(folder), tag, text)
+    reference = Reference.parse(text)
+    full = f"{reference.name}:{reference.tag}"
+    short = f"/{text if ':' in text else f'{text}:latest'}"
+    exact: list[tuple[Path, str]] = []
+    near: list[tuple[Path, str]] = []
+    for index in sorted(dist.glob("*/index.json")):
+        name, tag = _built_name(index)
+        exact += [(index.parent, tag)] if name == full else []
+        near += [(index.parent, tag)] if "/" not in text and name.endswith(short) else []
+    found = exact or near
+    if len(found) > 1:
+        layouts = ", ".join(f"{LAYOUT}{folder.as_posix()}" for folder, _ in found)
+        raise ConfigError(f"FROM {text}: was built {len(found)} times", hint=f"name one: {layouts}")
+    return _open(*found[0], text) if found and reference.digest is None else None
+
+
+def _built_name(index: Path) -> tuple[str, str]:
+    """Return the full name of a built image, and its tag in the layout."""
+    for entry in _parsed(index, index.read_bytes()).get("manifests", []):
+        annotations = entry.get("annotations", {})
+        return annotations.get(IMAGE_NAME, ""), annotations.get(REF_NAME, "")
+    return "", ""
+
+
+def _open(folder: Path, tag: str, name: str) -> Base:
+    """Return the image `tag` of a layout; without a tag its only index, or its only image."""
+    index = folder / "index.json"
+    if not index.is_file():
+        raise ConfigError(f"FROM {name}: {folder} is no OCI layout", hint=f"write {LAYOUT}DIR[:TAG], DIR/index.json")
+    entries = _parsed(index, index.read_bytes()).get("manifests", [])
+    tags = [entry.get("annotations", {}).get(REF_NAME, "") for entry in entries]
+    indexes = [entry for entry in entries if entry.get("mediaType") in INDEXES]
+    chosen = [entry for entry, one in zip(entries, tags, strict=True) if one == tag] if tag else indexes or entries
+    if len(chosen) != 1:
+        raise ConfigError(f"FROM {name}: {len(chosen)} images are meant", hint=f"its tags: {', '.join(tags)}")
+    blobs = folder / "blobs" / "sha256"
+    top = chosen[0]
+    if top.get("mediaType") in INDEXES:
+        listed = _document(blobs, top)["manifests"]
+        platforms = [
+            _platform(blobs, entry, entry["platform"]["architecture"])
+            for entry in listed
+            if entry.get("platform", {}).get("os") == "linux"
+        ]
+        return Base(name, tuple(platforms), blobs)
+    return Base(name, (_platform(blobs, top, ""),), blobs)
+
+
+def _platform(blobs: Path, entry: dict[str, Any], arch: str) -> LockedPlatform:
+    document = _document(blobs, entry)
+    described = tuple(_descriptor(blob) for blob in (document["config"], *document["layers"]))
+    return LockedPlatform(arch or _document(blobs, document["config"])["architecture"], _descriptor(entry), described)
+
+
+def _descriptor(entry: dict[str, Any]) -> Descriptor:
+    return Descriptor(Digest.parse(entry["digest"]), int(entry["size"]), str(entry.get("mediaType", OCI_MANIFEST)))
+
+
+def _document(blobs: Path, entry: dict[str, Any]) -> dict[str, Any]:
+    digest = Digest.parse(entry["digest"])
+    path = blobs / digest.hex
+    data = path.read_bytes() if path.exists() else b""
+    if digests.of_bytes(data) != digest:
+        raise ClusterImageError(f"{path}: is missing or damaged", hint="build or pull the base image again")
+    return _parsed(path, data)
+
+
+def _parsed(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise ClusterImageError(f"{path}: not valid JSON: {error}", hint="build or pull that image again") from error
+    return value if isinstance(value, dict) else {}
+
+
+def read(base: Base, arch: str, cache: Path) -> Contents:
+    """Return what `base` holds for `arch`; its layers are read once and their lists kept in `cache`."""
+    platform = base.platform(arch)
+    manifest = _document(base.blobs, {"digest": str(platform.manifest.digest)})
+    if manifest.get("mediaType", OCI_MANIFEST) not in MANIFESTS:
+        raise ClusterImageError(f"FROM {base.name}: {manifest.get('mediaType')} is no image", hint="name another")
+    config = _document(base.blobs, manifest["config"])
+    annotations = manifest.get("annotations") or {}
+    entries: dict[str, tuple[str, str]] = {}
+    for layer in platform.blobs[1:]:
+        lay_over(entries, {path: (kind, link) for path, kind, link in _listed(base, layer.digest, cache)})
+    run = config.get("config") or {}
+    inherited = Inherited(
+        labels=run.get("Labels") or {},
+        env=tuple(run.get("Env") or ()),
+        author=config.get("author", ""),
+        extension=_parsed(base.blobs / platform.manifest.digest.hex, annotations.get(EXTENSION, "{}").encode()),
+        directories=frozenset(_directories(entries)),
+        files=frozenset(path for path, (kind, _) in entries.items() if kind != "d"),
+    )
+    images = tuple(one["image"] for one in json.loads(annotations.get(CONTAINER_IMAGES, "[]")))
+    contents = Contents(BaseImage(config, manifest, base.blobs), inherited, images)
+    note_registry({path: link for path, (_, link) in entries.items() if link}, contents.tags, contents.revisions)
+    return contents
+
+
+def _directories(entries: dict[str, tuple[str, str]]) -> set[str]:
+    found = {path for path, (kind, _) in entries.items() if kind == "d"}
+    for path in entries:
+        parts = path.split("/")
+        found.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
+    return found
+
+
+def is_link(place: str) -> bool:
+    """Return whether a place of an image is a link file of its saved registry."""
+    return place.startswith(_REPOSITORIES) and place.endswith("/link")
+
+
+def note_registry(links: dict[str, str], tags: dict[tuple[str, str], str], revisions: set[tuple[str, str]]) -> None:
+    """Note the tags and revisions of a saved registry from its link files, path -> text."""
+    for path, link in links.items():
+        repository, found, rest = path.removeprefix(_REPOSITORIES).partition("/_manifests/")
+        if not (found and path.startswith(_REPOSITORIES)):
+            continue
+        kind, name, *_ = rest.split("/")
+        if kind == "tags" and rest.endswith("/current/link"):
+            tags[repository, name] = link
+        if kind == "revisions":
+            revisions.add((repository, link))
+
+
+def lay_over(entries: dict[str, T], layer: Mapping[str, T]) -> None:
+    """Lay a layer over what lies below it; whiteouts take away what is below, never what is in the same layer."""
+    for path in layer:
+        name = PurePosixPath(path).name
+        folder = path[: -len(name)]
+        if name.startswith(_WHITEOUT):
+            gone = folder if name == _OPAQUE else folder + name.removeprefix(_WHITEOUT)
+            for below in [one for one in entries if one == gone or one.startswith(f"{gone.rstrip('/')}/")]:
+                del entries[below]
+    for path, entry in layer.items():
+        if not PurePosixPath(path).name.startswith(_WHITEOUT):
+            entries[path] = entry
+
+
+def _listed(base: Base, digest: Digest, cache: Path) -> list[tuple[str, str, str]]:
+    """Return what lies in a layer as (path, f or d or l, the text of a registry's link file)."""
+    record = cache / f"{digest.hex}.list.json"
+    try:
+        return [(path, kind, link) for path, kind, link in json.loads(record.read_bytes())]
+    except (OSError, ValueError):
+        listing = _read_layer(base, digest)
+        files.write(record, json.dumps(listing, separators=(",", ":")).encode())
+        return listing
+
+
+class _Hashing:
+    """A file that is hashed while it is read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+        self.hasher = Hasher()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.stream.read(size)
+        self.hasher.update(data)
+        return data
+
+
+def _read_layer(base: Base, digest: Digest) -> list[tuple[str, str, str]]:
+    path = base.blobs / digest.hex
+    found: list[tuple[str, str, str]] = []
+    try:
+        with path.open("rb") as stream:
+            hashing = _Hashing(stream)
+            plain = compression.opened(hashing)  # type: ignore[arg-type]
+            with tarfile.open(fileobj=plain, mode="r|") as tar:
+                found.extend(_member(tar, member) for member in tar)
+            while plain.read(1 << 20):
+                pass
+    except compression.damaged() as error:
+        hint = "only layers that are plain tar, gzip or zstd can be built on"
+        raise ClusterImageError(f"FROM {base.name}: layer {digest} cannot be read: {error}", hint=hint) from error
+    except FileNotFoundError as error:
+        raise ClusterImageError(f"{path}: is missing", hint="build or pull the base image again") from error
+    if hashing.hasher.digest != digest:
+        raise ClusterImageError(f"{path}: is {hashing.hasher.digest}", hint="build or pull the base image again")
+    return [one for one in found if one[0]]
+
+
+def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, str, str]:
+    path = PurePosixPath(member.name).as_posix().strip("/")
+    path = "" if path == "." else path
+    kind = "d" if member.isdir() else "f" if member.isreg() else "l"
+    link = ""
+    if kind == "f" and member.size == _LINK_SIZE and is_link(path):
+        stream = tar.extractfile(member)
+        link = stream.read().decode(errors="replace") if stream else ""
+    return path, kind, link

@@ -1,0 +1,109 @@
+"""Pinned files of upstreams: fetching one, and finding the pin that a lock will hold."""
+
+from __future__ import annotations
+
+import re
+
+from clusterimage.catalog.requirement import FileRequest
+from clusterimage.locks.lock import FIRST_USE, LockedFile
+from clusterimage.transport.network import Network, chunks
+from clusterimage.transport.store import Store, Wanted, retry
+from clusterimage.values.digest import Digest
+from clusterimage.values.errors import ClusterImageError, ConfigError, FetchError
+from clusterimage.values.table import Table
+
+_LIST_LIMIT = 1 << 20
+_HEX = re.compile(r"\b[0-9a-fA-F]{64}\b")
+
+
+def fetch(network: Network, pin: LockedFile, store: Store, mode: int) -> None:
+    """Bring the file of `pin` into `store`, verified; `mode` is that of the file in the rootfs."""
+    wanted = Wanted(f"{pin.component} {pin.url}", pin.digest, pin.size, mode & 0o555)
+    store.fetch(wanted, network.opener(network.file_url(pin.url), size=pin.size), network.attempts, network.moved)
+
+
+def pin(network: Network, request: FileRequest, checksums: str, store: Store, witnesses: Table) -> LockedFile:
+    """Return the pin of a file: its published checksum, checked against the table of the second witness.
+
+    `checksums` is the text of its publisher's checksum file, "" where there is none. Then the table's row is taken;
+    without that either the file is downloaded, and what came is pinned. Raises ClusterImageError when the two
+    witnesses disagree.
+    """
+    name = request.url.rsplit("/", 1)[-1]
+    published = parse_checksum(checksums, name, request.checksum_url) if request.checksum_url else None
+    known = _known(request, witnesses)
+    if published is not None and known is not None and published != known:
+        raise ClusterImageError(
+            f"{request.url}: its publisher says {published}, {witnesses.where} says {known}",
+            hint="one of them is wrong: do not build before you know which",
+        )
+    digest = published or known
+    size = _size(network, request.url) if digest is not None else None
+    if digest is None or size is None:
+        opener = network.opener(network.file_url(request.url))
+        came, size = store.adopt(opener, request.url, network.attempts, network.moved)
+        if digest is not None and came != digest:
+            hint = "the upstream lies, or is damaged"
+            raise ClusterImageError(f"{request.url}: expected {digest}, got {came}", hint=hint)
+        digest = came
+    names = [name for name, value in (("publisher", published), ("table", known)) if value is not None]
+    return LockedFile(
+        request.component, request.version, request.arch, request.url, digest, size, ", ".join(names) or FIRST_USE
+    )
+
+
+def published(network: Network, url: str) -> str:
+    """Return the text of the checksum file at `url`; several files may share one."""
+    text = [""]
+
+    def act() -> bool:
+        with network.open(network.file_url(url)) as response:
+            text[0] = b"".join(chunks(response))[:_LIST_LIMIT].decode(errors="replace")
+        return True
+
+    retry(url, network.attempts, act)
+    return text[0]
+
+
+def parse_checksum(text: str, name: str, where: str) -> Digest:
+    """Return the sha256 of `name` from a checksum file: a bare hex, or lines of `hex  name` or `SHA256 (name) = hex`.
+
+    Directories before a name are not minded. Raises ClusterImageError when `name` is not in it.
+    """
+    lines = [(match[0].lower(), _words(line)) for line in text.splitlines() if (match := _HEX.search(line))]
+    for hex_digits, words in lines:
+        if any(word.rsplit("/", 1)[-1] == name for word in words) or (len(lines) == 1 and len(words) == 1):
+            return Digest.parse(hex_digits)
+    hint = "see versions.toml: `checksum` of that component"
+    raise ClusterImageError(f"{where}: no sha256 of {name} in it", hint=hint)
+
+
+def _words(line: str) -> list[str]:
+    return [word for word in re.split(r"[\s*()=:]+", line) if word]
+
+
+def _known(request: FileRequest, witnesses: Table) -> Digest | None:
+    row = witnesses.table(request.table).table(request.version) if request.table else None
+    text = row.text(request.arch, "") if row else ""
+    try:
+        return Digest.parse(text) if text else None
+    except ConfigError as error:
+        raise witnesses.error(f"{request.table}.{request.version}", error.problem) from error
+
+
+def _size(network: Network, url: str) -> int | None:
+    """Return the size that the server states, or None: then the file has to be fetched to know it."""
+    sizes: list[int] = []
+
+    def act() -> bool:
+        with network.open(network.file_url(url), method="HEAD") as response:
+            stated = response.headers.get("Content-Length", "")
+            sizes.extend([int(stated)] if stated.isdigit() else [])
+        return True
+
+    try:
+        retry(url, network.attempts, act)
+    except FetchError as error:
+        if error.retryable or error.status == 404:
+            raise
+    return sizes[0] if sizes else None

@@ -1,0 +1,228 @@
+"""What the image of a user's Kubefile is made of, step by step."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage import kubefile
+from clusterimage.image import base_image
+from clusterimage.image.base_image import Base
+from clusterimage.image.package import Package
+from clusterimage.kubefile import EXTRACTED
+from clusterimage.locks import application_lock
+from clusterimage.locks.application_lock import Pins, Record
+from clusterimage.locks.lock import LockedImage
+from clusterimage.oci.saved_registry import Saved
+from clusterimage.plan.application import sources
+from clusterimage.plan.application.request import Application
+from clusterimage.plan.layout import Layout
+from clusterimage.plan.selection import Selection
+from clusterimage.plan.work_items import Import, Merge, Order, Pack, Pinning, Pull, Save, Unpacking
+from clusterimage.storage import archive, compression
+from clusterimage.storage.manifest import Entry
+from clusterimage.storage.tree import Branch, Piece
+from clusterimage.values import digest
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.reference import Reference
+
+_LARGE = 1 << 20  # bytes; such files are a layer of their own: an edited text does not make them anew
+_STAND_IN = ("io.clusterimage.stand-in", "true")
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationRecipe:
+    """A Kubefile, its context, its base, and what is known of it: `pins` and `found`, None until it is locked.
+
+    `entries` are what the image needs of the context, `archives` those among them that ADD extracts.
+    """
+
+    selection: Selection
+    asked: Application
+    layout: Layout
+    helm: Path | None
+    entries: tuple[Entry, ...]
+    archives: tuple[str, ...]
+    base: Base | None
+    pulled: Reference | None
+    key: str
+    pins: Pins | None
+    found: Record | None
+
+    @classmethod
+    def read(cls, selection: Selection, asked: Application, layout: Layout, helm: Path | None) -> ApplicationRecipe:
+        """Look at the Kubefile, its context, its base and its lock; no file of the context is read but archives' heads.
+
+        What is wrong with the Kubefile, or missing in the context, raises ConfigError with file and line.
+        """
+        text = _text(asked.kubefile)
+        instructions = kubefile.parse(text, asked.kubefile.as_posix())
+        arguments = dict(asked.arguments)
+        kubefile.check(instructions, arguments)
+        entries = sources.entries(asked.context, (layout.root / "_build", layout.root / "dist"))
+        used: set[str] = set()
+        added: set[str] = set()
+        for arch in selection.arches:
+            needed, archives = kubefile.used(instructions, entries, arch, arguments)
+            used |= needed
+            added |= archives
+        name = kubefile.base(instructions, arguments)
+        base = None if name == kubefile.SCRATCH else base_image.local(name, layout.dist)
+        chosen = tuple(entry for entry in entries if entry.path in used)
+        texts = [text, repr(asked.arguments), repr(selection.arches), repr(base), name, str(helm)]
+        texts += [_text(asked.ignore)] if asked.ignore else []
+        files = [asked.context / entry.path for entry in chosen if not entry.is_directory]
+        return cls(
+            selection=selection,
+            asked=asked,
+            layout=layout,
+            helm=helm,
+            entries=chosen,
+            archives=tuple(path for path in sorted(added) if archive.is_tar(asked.context / path)),
+            base=base,
+            pulled=Reference.parse(name) if base is None and name != kubefile.SCRATCH else None,
+            key=sources.key(texts, files),
+            pins=application_lock.load_pins(layout.application_lock(asked.id)),
+            found=application_lock.load_record(layout.record(asked.id)),
+        )
+
+    @property
+    def missing(self) -> bool:
+        """Whether it has to be locked first: it never was, it changed, or the lock lacks something."""
+        if self.pins is None or self.found is None or self.found.key != self.key:
+            return True
+        if self.pulled is not None and (self.pins.base is None or self.pins.base.reference != self.pulled):
+            return True
+        return any(self.pins.image(reference) is None for _, all_ in self.found.images for reference in all_)
+
+    # --------------------------------------------------------------- contexts
+
+    @property
+    def _context(self) -> Path:
+        return self.layout.tree("context", self.asked.id)
+
+    def unpackings(self) -> Iterator[Unpacking]:
+        """Yield the archives that ADD extracts."""
+        for path in self.archives:
+            name = f"{self.asked.id}-{digest.of_bytes(path.encode()).hex[:12]}"
+            yield Unpacking(f"{self.asked.id}+{path}", self.asked.context / path, self.layout.tree("trees", name))
+
+    def merge(self) -> Merge:
+        """Return the build context: what the Kubefile copies, and what was extracted for it."""
+        root, owner = self.asked.context, f"context {self.asked.context}"
+        pieces = tuple(_piece(root / entry.path, entry.path, owner) for entry in self.entries if not entry.is_directory)
+        branches = tuple(
+            Branch(one.tree, f"{EXTRACTED}/{path}", path)
+            for path, one in zip(self.archives, self.unpackings(), strict=True)
+        )
+        empty = tuple(entry.path for entry in self.entries if entry.is_directory)
+        return Merge(self.asked.id, pieces, branches, empty, self._context)
+
+    def pinning(self) -> Pinning:
+        """Return what locks it."""
+        name = self.asked.id
+        order = Order(
+            key=self.key,
+            kubefile=self.asked.kubefile,
+            context=self._context,
+            arguments=self.asked.arguments,
+            arches=self.selection.arches,
+            ignore=self.asked.ignore,
+            base=self.base,
+            pulled=self.pulled,
+            helm=self.helm,
+            lock=self.layout.application_lock(name),
+            record=self.layout.record(name),
+            work=self.layout.tree("discovered", name),
+            layers=self.layout.layers,
+            store=self.layout.store,
+        )
+        return Pinning(name, order, order.lock, self.missing, (self.layout.listing("context", name),))
+
+    # ----------------------------------------------------------------- images
+
+    def _known(self) -> tuple[Pins, Record]:
+        assert self.pins is not None and self.found is not None  # asked for once it is locked only
+        return self.pins, self.found
+
+    def _images(self, arch: str) -> list[LockedImage]:
+        pins, found = self._known()
+        return [image for one in dict(found.images).get(arch, ()) if (image := pins.image(one))]
+
+    def _pull(self, image: LockedImage, arch: str) -> Pull:
+        image.platform(arch)
+        name = f"{image.reference.label}-{arch}"
+        listing = self.layout.listing("images", f"{name.replace('/', '_')}-{image.top.digest.hex[:12]}")
+        return Pull(name, image, arch, listing)
+
+    def pulls(self) -> Iterator[Pull]:
+        """Yield the images to save, and the base where it is no image of this machine."""
+        for arch in self.selection.arches:
+            for image in (*self._images(arch), *self._base_image()):
+                yield self._pull(image, arch)
+
+    def _base_image(self) -> tuple[LockedImage, ...]:
+        pins, _ = self._known()
+        return (pins.base,) if self.pulled is not None and pins.base else ()
+
+    def imports(self) -> Iterator[Import]:
+        """Yield the archives of images in the context, all as one."""
+        _, found = self._known()
+        if found.imported:
+            name = f"{self.asked.id}-archives"
+            archives = tuple(self._context / path for path in found.archives)
+            yield Import(name, archives, found.imported, self.selection.arches, self.layout.listing("images", name))
+
+    def saves(self) -> Iterator[Save]:
+        """Yield the set of images of every architecture."""
+        _, found = self._known()
+        brought = tuple(one.listing for one in self.imports())
+        for arch in self.selection.arches:
+            images = [*self._images(arch), *found.imported]
+            if images:
+                saved = tuple(Saved(image, ((image.reference.repository, image.reference.tag),)) for image in images)
+                listings = (*(self._pull(image, arch).listing for image in self._images(arch)), *brought)
+                name = f"{self.asked.id}-{arch}"
+                tree = self.layout.tree("registry", name)
+                yield Save(name, saved, arch, "images", tuple(dict.fromkeys(listings)), tree)
+
+    # --------------------------------------------------------------- packages
+
+    def pack(self) -> Pack:
+        """Return the package."""
+        pins, found = self._known()
+        name, arches = self.asked.id, self.selection.arches
+        saves = tuple(self.saves())
+        names = {arch: [*self._images(arch), *found.imported] for arch in arches}
+        package = Package(
+            reference=self.asked.reference,
+            context=self._context,
+            registries=tuple((arch, tuple(save.tree for save in saves if save.arch == arch)) for arch in arches),
+            images=tuple((arch, tuple(str(image.reference.plain) for image in names[arch])) for arch in arches),
+            compressor=compression.chosen(pins.compressor, self.selection.compression),
+            labels=(_STAND_IN,) if self.layout.stand_in else (),
+            kubefile=self.asked.kubefile,
+            arguments=self.asked.arguments,
+            base=base_image.pulled(pins.base, self.layout.store)
+            if self.pulled is not None and pins.base
+            else self.base,
+        )
+        inputs = [self.layout.listing("context", name), self.asked.kubefile]
+        inputs += [self.layout.listing("registry", save.name) for save in saves]
+        inputs += [self._pull(image, arch).listing for image in self._base_image() for arch in arches]
+        return Pack(name, None, package, tuple(inputs), self.layout.package(name))
+
+
+def _piece(source: Path, place: str, owner: str) -> Piece:
+    status = source.lstat()
+    part = "files" if status.st_size >= _LARGE else "config"
+    return Piece(source, place, owner, part, 0o755 if status.st_mode & stat.S_IXUSR else 0o644, users=True)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text") from error

@@ -1,0 +1,88 @@
+"""The variables that ask for an image of a user's own Kubefile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.reference import DOCKER_HUB, Reference
+
+_ONLY_WITH = ("context", "args", "ignore")
+_NOT_WITH = ("k8s", "cri", "cni", "overlay")
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A Kubefile, the directory that it copies from, and the name of the image; all paths are normalised."""
+
+    reference: Reference
+    kubefile: Path
+    context: Path
+    ignore: Path | None
+    arguments: tuple[tuple[str, str], ...]
+
+    @property
+    def id(self) -> str:
+        """The name of its tasks, its lock and its directory in dist/: `me+app+v1`, `quay.io+me+app+v1`.
+
+        Neither a name nor a tag can have a plus, so that no two images share one.
+        """
+        host = "" if self.reference.host == DOCKER_HUB else f"{self.reference.host.replace(':', '_')}/"
+        name = self.reference.repository if host else self.reference.repository.removeprefix("library/")
+        return f"{host}{name}/{self.reference.tag}".replace("/", "+")
+
+
+def choose(variables: Mapping[str, str]) -> Application | None:
+    """Return what `kubefile=` asks for, None without it; what does not go together raises ConfigError."""
+    kubefile = variables.get("kubefile", "")
+    if not kubefile:
+        for name in _ONLY_WITH:
+            if variables.get(name):
+                raise ConfigError(f"{name}=: only means something with kubefile=", hint="add kubefile=PATH name=NAME")
+        return None
+    for name in _NOT_WITH:
+        if variables.get(name):
+            raise ConfigError(f"{name}=: a Kubefile says itself what it builds on", hint="leave it out, see FROM")
+    name = variables.get("name") or variables.get("buildName") or ""
+    if not name:
+        raise ConfigError(f"kubefile={kubefile}: the image has no name", hint="add name=docker.io/you/app:v1")
+    path = _file("kubefile", kubefile)
+    ignore = variables.get("ignore", "")
+    context = Path(os.path.normpath(variables.get("context") or path.parent))
+    if not context.is_dir():
+        raise ConfigError(f"context={context}: no such directory")
+    return Application(
+        reference=Reference.parse(name),
+        kubefile=path,
+        context=context,
+        ignore=_file("ignore", ignore) if ignore else None,
+        arguments=tuple(_arguments(variables.get("args", "")).items()),
+    )
+
+
+def _file(variable: str, text: str) -> Path:
+    path = Path(os.path.normpath(text))
+    if path.is_dir() and variable == "kubefile":
+        path /= "Kubefile"
+    if not path.is_file():
+        raise ConfigError(f"{variable}={text}: no such file")
+    return path
+
+
+def _arguments(text: str) -> dict[str, str]:
+    """Read NAME=VALUE,NAME=VALUE; a comma goes on with the value unless NAME= follows it."""
+    values: dict[str, str] = {}
+    last = ""
+    for part in text.split(",") if text else []:
+        name, equals, value = part.partition("=")
+        if equals and name.strip().isidentifier():
+            last = name.strip()
+            values[last] = value
+        elif last:
+            values[last] += f",{part}"
+        else:
+            raise ConfigError(f"args={text}: '{part}' is not NAME=VALUE", hint="args=VERSION=1.2,REGION=eu")
+    return values

@@ -1,0 +1,51 @@
+"""The build context of a user: what lies in it, and what stands for it as long as nothing changes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from clusterimage import __version__
+from clusterimage.storage.manifest import Entry
+from clusterimage.values import stamp
+from clusterimage.values.errors import ConfigError
+
+_UNREAD = "unread"  # stands for the sha256 of a file whose content nobody has looked at
+
+
+def entries(context: Path, outputs: tuple[Path, ...]) -> tuple[Entry, ...]:
+    """Return what lies below `context`, sorted, links and empty directories too, without our own `outputs`.
+
+    No file is read: the entries of files have no digest yet.
+    """
+    skipped = {os.path.realpath(path) for path in outputs}
+    found = []
+    for folder, names, files in os.walk(context):
+        names[:] = [name for name in names if os.path.realpath(Path(folder, name)) not in skipped]
+        place = Path(folder).relative_to(context).as_posix()
+        prefix = "" if place == "." else f"{place}/"
+        links = [name for name in names if Path(folder, name).is_symlink()]
+        found += [Entry(f"{prefix}{name}", 0o644, sha256=_UNREAD) for name in (*files, *links)]
+        if not names and not files and prefix:
+            found.append(Entry(place, 0o755))
+    return tuple(sorted(found, key=lambda entry: entry.path))
+
+
+def key(texts: Iterable[str], paths: Iterable[Path]) -> str:
+    """Return what stands for these texts and files: another one whenever a file is written, replaced or renamed.
+
+    A file that is neither regular nor a link cannot go into an image and raises ConfigError.
+    """
+    hasher = hashlib.sha256(__version__.encode())
+    for text in texts:
+        hasher.update(b"\0" + text.encode())
+    for path in sorted(paths):
+        status = path.lstat()
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+            raise ConfigError(f"{path}: is neither a file nor a link", hint="remove it, or COPY something narrower")
+        stamped = (*stamp.of(status), status.st_mode)
+        hasher.update(f"\0{path.as_posix()} {stamped}".encode(errors="surrogateescape"))
+    return hasher.hexdigest()

@@ -1,0 +1,144 @@
+"""From spec, selection and locks to all that is to be made: per step the distinct things, with every path.
+
+Pure but for reading: the locks, the list of files in context/ and in the overlay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from clusterimage.catalog import requirement
+from clusterimage.catalog.flavor import FLAVORS
+from clusterimage.catalog.spec import Spec
+from clusterimage.context import imagelist
+from clusterimage.locks import lock
+from clusterimage.locks.lock import Lock
+from clusterimage.plan.layout import Layout
+from clusterimage.plan.recipe import Recipe
+from clusterimage.plan.selection import Selection
+from clusterimage.plan.work_items import (
+    Download,
+    Extraction,
+    Import,
+    Load,
+    Locking,
+    Merge,
+    Pack,
+    Pinning,
+    Pull,
+    Render,
+    Save,
+    Unpacking,
+)
+from clusterimage.values.errors import ConfigError
+
+if TYPE_CHECKING:
+    from clusterimage.plan.application.recipe import ApplicationRecipe
+
+T = TypeVar("T", Download, Extraction, Pull, Load)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one command line may make. Without its lock a version has a `locking` and nothing else."""
+
+    selection: Selection
+    layout: Layout
+    lockings: tuple[Locking, ...]
+    downloads: tuple[Download, ...]
+    extractions: tuple[Extraction, ...]
+    renders: tuple[Render, ...]
+    merges: tuple[Merge, ...]
+    pulls: tuple[Pull, ...]
+    saves: tuple[Save, ...]
+    loads: tuple[Load, ...]
+    packs: tuple[Pack, ...]
+    pinnings: tuple[Pinning, ...] = ()
+    unpackings: tuple[Unpacking, ...] = ()
+    imports: tuple[Import, ...] = ()
+
+    @property
+    def unlocked(self) -> tuple[Locking | Pinning, ...]:
+        """The versions and application images whose lock is missing or lacks something."""
+        every: tuple[Locking | Pinning, ...] = (*self.lockings, *self.pinnings)
+        return tuple(locking for locking in every if locking.missing)
+
+
+def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None = None) -> Plan:
+    """Return the plan for `selection`; raises ConfigError for what the spec or a lock cannot give.
+
+    `helm` is the program that renders the charts of an application image, None where there is none.
+    """
+    if selection.application is not None:
+        from clusterimage.plan.application.recipe import ApplicationRecipe  # a third of all imports, for kubefile= only
+
+        return _application(ApplicationRecipe.read(selection, selection.application, layout, helm))
+    extra = imagelist.read(layout.context / "imageList")
+    lockings, recipes = [], []
+    flavors = tuple(dict.fromkeys(one.flavor for one in selection.combinations))
+    for version in selection.versions:
+        needs = {flavor: requirement.require(spec, version, extra, layout.root, flavor) for flavor in FLAVORS}
+        needed = requirement.union([needs[flavor] for flavor in flavors])
+        path = layout.lock(version)
+        pins = _pins(layout, path)
+        missing = sum(map(len, pins.lacks(needed))) if pins else len(needed.files) + len(needed.images)
+        lockings.append(Locking(needed, requirement.union(tuple(needs.values())), path, missing))
+        if pins is not None and not missing:
+            recipes += [Recipe(spec, spec.flavor(flavor), selection, layout, needs[flavor], pins) for flavor in flavors]
+    chosen = [(recipe, one) for recipe in recipes for one in selection.combinations if recipe.makes(one)]
+    return Plan(
+        selection=selection,
+        layout=layout,
+        lockings=tuple(lockings),
+        downloads=_distinct(thing for recipe, one in chosen for thing in recipe.downloads(one)),
+        extractions=_distinct(thing for recipe, one in chosen for thing in recipe.extractions(one)),
+        renders=tuple(recipe.render(one) for recipe, one in chosen),
+        merges=tuple(recipe.merge(one) for recipe, one in chosen),
+        pulls=_distinct(thing for recipe, one in chosen for thing in recipe.pulls(one)),
+        saves=tuple(dict.fromkeys(thing for recipe, one in chosen for thing in recipe.saves(one))),
+        loads=_distinct(thing for recipe in recipes for thing in recipe.loads()),
+        packs=tuple(recipe.pack(one) for recipe, one in chosen),
+    )
+
+
+def _application(recipe: ApplicationRecipe) -> Plan:
+    """Return the plan for an image of a user's Kubefile: until it is locked, its context and its lock."""
+    is_locked = not recipe.missing
+    return Plan(
+        selection=recipe.selection,
+        layout=recipe.layout,
+        lockings=(),
+        downloads=(),
+        extractions=(),
+        renders=(),
+        merges=(recipe.merge(),),
+        pulls=_distinct(recipe.pulls()) if is_locked else (),
+        saves=tuple(recipe.saves()) if is_locked else (),
+        loads=(),
+        packs=(recipe.pack(),) if is_locked else (),
+        pinnings=(recipe.pinning(),),
+        unpackings=tuple(recipe.unpackings()),
+        imports=tuple(recipe.imports()) if is_locked else (),
+    )
+
+
+def _pins(layout: Layout, path: Path) -> Lock | None:
+    """Return the lock at `path`; that of the stand-ins is made by us and made again when it is damaged."""
+    try:
+        return lock.load(path)
+    except ConfigError:
+        if layout.stand_in:
+            return None
+        raise
+
+
+def _distinct(things: Iterable[T]) -> tuple[T, ...]:
+    """Return `things` each once, in order. Two locks that pin one name differently get a part of the digest added."""
+    by_name: dict[str, T] = {}
+    for thing in things:
+        name = thing.name if by_name.get(thing.name, thing) == thing else f"{thing.name}@{thing.pinned}"
+        by_name.setdefault(name, replace(thing, name=name))
+    return tuple(by_name.values())

@@ -1,0 +1,294 @@
+"""What the cluster images of one locked Kubernetes version are made of, step by step."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage.catalog import kubeadm
+from clusterimage.catalog import spec as specs
+from clusterimage.catalog.contract import Expected
+from clusterimage.catalog.flavor import SEALER, Flavor
+from clusterimage.catalog.requirement import BASE, KUBERNETES, NODE, FileRequest, ImageRequest, Requirement
+from clusterimage.catalog.spec import Spec
+from clusterimage.context.rendering import Rendering, Variables
+from clusterimage.context.template import SUFFIX, Template
+from clusterimage.image.package import Package
+from clusterimage.locks.lock import Lock, LockedFile, LockedImage
+from clusterimage.oci.saved_registry import Saved
+from clusterimage.plan.layout import Layout
+from clusterimage.plan.selection import Combination, Selection
+from clusterimage.plan.work_items import Download, Extraction, Load, Merge, Pack, Pull, Render, Save
+from clusterimage.storage import compression, files
+from clusterimage.storage.tree import Branch, Piece
+from clusterimage.values.reference import Reference
+from clusterimage.values.version import Version
+
+_STAND_IN = ("io.clusterimage.stand-in", "true")
+_ROOTFS, _CRI, _OVERLAY = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The rules, pins and paths of a version in one flavor, from which the things of every step follow."""
+
+    spec: Spec
+    flavor: Flavor
+    selection: Selection
+    layout: Layout
+    needed: Requirement
+    pins: Lock
+
+    def makes(self, one: Combination) -> bool:
+        """Return whether this is the recipe of `one`."""
+        return (one.kubernetes, one.flavor) == (self.needed.kubernetes, self.flavor.name)
+
+    # ------------------------------------------------------------------ files
+
+    def _files(self, one: Combination) -> Iterator[tuple[FileRequest, LockedFile]]:
+        for request in self.needed.files:
+            arches = (*self.selection.arches, "any")
+            if request.arch in arches and request.cri in ("", one.cri) and request.cni in ("", one.cni):
+                pin = self.pins.file(request)
+                assert pin is not None  # a plan is made of complete locks only
+                yield request, pin
+
+    def downloads(self, one: Combination) -> Iterator[Download]:
+        """Yield the files that `one` needs."""
+        for request, pin in self._files(one):
+            yield Download(_file_name(pin), pin, request.mode, self.layout.store.path(pin.digest))
+
+    def extractions(self, one: Combination) -> Iterator[Extraction]:
+        """Yield the archives of which `one` needs members."""
+        for request, pin in self._files(one):
+            if _is_archive(request):
+                archive = self.layout.store.path(pin.digest)
+                name = _file_name(pin)
+                tree = self.layout.tree("trees", f"{name}-{pin.digest.hex[:12]}")
+                yield Extraction(name, archive, request.install, request.mode, request.part, tree)
+
+    # --------------------------------------------------------------- contexts
+
+    def _context(self, one: Combination) -> Iterator[tuple[Path, str, int]]:
+        """Yield the files of context/ that `one` holds: (file, place in the build context, rank)."""
+        trees = [tree.format(cri=one.cri) for tree in self.flavor.trees]
+        folders = [(tree, "rootfs", _CRI if index else _ROOTFS) for index, tree in enumerate(trees)]
+        if self._cri_dockerd(one):
+            folders.append(("cri-dockerd", "rootfs", _CRI))
+        if one.cni != "none":
+            folders.append((one.cni, "", _ROOTFS))
+        for folder, prefix, rank in folders:
+            root = self.layout.context / folder
+            for path in files.walk(root):
+                place = path.relative_to(root).as_posix()
+                yield path, f"{prefix}/{place}" if prefix else place, rank
+        for file in self.flavor.files:
+            tree, _, place = file.format(cri=one.cri).partition("/")
+            yield self.layout.context / tree / place, f"rootfs/{place}", _ROOTFS
+
+    def _cri_dockerd(self, one: Combination) -> bool:
+        """Return whether the kubelet needs cri-dockerd to speak to docker: its file is needed from v1.24 on."""
+        return one.cri == "docker" and any(file.component == "cri-dockerd" for file in self.needed.files)
+
+    def render(self, one: Combination) -> Render:
+        """Return the templates of `one` and what their variables are."""
+        templates = [
+            Template(path, place.removesuffix(SUFFIX), rank=rank)
+            for path, place, rank in self._context(one)
+            if path.suffix == SUFFIX
+        ]
+        kubefile = self.layout.context / self.flavor.kubefile
+        templates += [Template(kubefile, "Kubefile"), Template(kubefile, "rootfs/Kubefile")]
+        root = self.layout.context / (self.flavor.platform or "none")
+        templates += [
+            Template(path, f"{arch}/{path.relative_to(root).as_posix().removesuffix(SUFFIX)}", arch)
+            for path in files.walk(root)
+            for arch in self.selection.arches
+        ]
+        listing = "".join(f"{image.reference.plain}\n" for image in self._images(one))
+        own = self.layout.context / "kubeadm.yml"
+        texts = (("imageList", listing), ("rootfs/imageList", listing))
+        rendering = Rendering(tuple(templates), self._variables(one), texts, own if own.exists() else None)
+        return Render(one.id, rendering, self.layout.tree("rendered", one.id))
+
+    def _variables(self, one: Combination) -> Variables:
+        defaults = self.spec.defaults
+        version = self.needed.component_version(self.spec.runtime(one.cri).component)
+        config = specs.pick(self.spec.containerd_config, _containerd(self.needed), "containerd_config")
+        images = tuple(image for image in self._images(one))
+        return Variables(
+            kubernetes=one.kubernetes,
+            cri=one.cri,
+            cri_version=version,
+            cni=one.cni,
+            cni_version=self.needed.component_version("tigera-operator") if one.cni == "calico" else "",
+            pause=self.needed.pause(),
+            flavor=one.flavor,
+            registry=self.flavor.registry,
+            image_repository=self.flavor.image_repository,
+            registry_image=self.spec.registry_image,
+            socket=specs.pick(self.spec.sockets, one.kubernetes, "socket", one.cri, one.flavor),
+            cri_api=specs.pick(self.spec.cri_api, one.kubernetes, "cri_api"),
+            containerd_config=int(config),
+            docker_needs_cri_dockerd=self._cri_dockerd(one),
+            pod_subnet=defaults.pod_subnet,
+            service_subnet=defaults.service_subnet,
+            images=tuple(str(image.reference.plain) for image in images),
+            own_images=tuple(str(image.reference.plain) for image in images if image.group == one.flavor),
+            rules=self.spec.kubeadm,
+        )
+
+    def merge(self, one: Combination) -> Merge:
+        """Return the build context of `one`: context/, downloads, extracted and rendered trees, the overlay."""
+        pieces: list[Piece] = []
+        branches = [Branch(self.layout.tree("rendered", one.id), "", "the templates of context/")]
+        for path, place, rank in self._context(one):
+            if path.suffix != SUFFIX:
+                pieces.append(Piece(path, place, _owner(path), "config", _mode(path), rank, users=True))
+        for request, pin in self._files(one):
+            prefix = _prefix(request)
+            if _is_archive(request):
+                tree = self.layout.tree("trees", f"{_file_name(pin)}-{pin.digest.hex[:12]}")
+                branches.append(Branch(tree, prefix.rstrip("/"), pin.component))
+                continue
+            source = self.layout.store.path(pin.digest)
+            place = f"{prefix}{request.install[0][1]}"
+            pieces.append(Piece(source, place, pin.component, request.part, request.mode, _ROOTFS, pin.digest.hex))
+        for load in self.loads():
+            place = f"{load.arch}/{self.spec.registry_install}"
+            pieces.append(Piece(load.path, place, str(load.image.reference), "cri"))
+        pieces += self._overlay()
+        empty = ("rootfs/registry", "rootfs/manifests")
+        return Merge(one.id, tuple(pieces), tuple(branches), empty, self.layout.tree("context", one.id))
+
+    def _overlay(self) -> Iterator[Piece]:
+        """Yield the overlay's files, for every platform: what is copied last into the image is what it holds."""
+        overlay = self.selection.overlay
+        if overlay is not None:
+            for path in files.walk(overlay):
+                for arch in self.selection.arches:
+                    place = f"{arch}/{path.relative_to(overlay).as_posix()}"
+                    yield Piece(path, place, f"overlay {overlay}", "overlay", _mode(path), _OVERLAY, users=True)
+
+    # ----------------------------------------------------------------- images
+
+    def _images(self, one: Combination) -> list[ImageRequest]:
+        groups = (BASE, one.flavor, KUBERNETES, one.cni)
+        return [image for image in self.needed.images if image.group in groups]
+
+    def _locked(self, reference: Reference) -> LockedImage:
+        image = self.pins.image(reference)
+        assert image is not None  # a plan is made of complete locks only
+        return image
+
+    def pulls(self, one: Combination) -> Iterator[Pull]:
+        """Yield the images that `one` needs, for every architecture, and the one that its nodes load by hand."""
+        node = [image for image in self.needed.images if image.group == NODE]
+        for request in (*self._images(one), *node):
+            for arch in self.selection.arches:
+                yield self._pull(request.reference, arch)
+
+    def _pull(self, reference: Reference, arch: str) -> Pull:
+        image = self._locked(reference)
+        image.platform(arch)
+        name = f"{image.reference.label}-{arch}"
+        listing = self.layout.listing("images", f"{name.replace('/', '_')}-{image.top.digest.hex[:12]}")
+        return Pull(name, image, arch, listing)
+
+    def saves(self, one: Combination) -> Iterator[Save]:
+        """Yield the sets of images that are saved together: what every cluster has, the control plane, the CNI's."""
+        for arch in self.selection.arches:
+            for group in (BASE, one.flavor, KUBERNETES, one.cni):
+                images = [image for image in self.needed.images if image.group == group]
+                if images:
+                    yield self._save(group, images, arch)
+
+    def _save(self, group: str, images: list[ImageRequest], arch: str) -> Save:
+        saved = tuple(
+            Saved(
+                self._locked(image.reference),
+                ((image.reference.repository, image.reference.tag), *image.aliases),
+                self.flavor.single_platform,
+            )
+            for image in images
+        )
+        listings = tuple(self._pull(image.reference, arch).listing for image in images)
+        suffix = "" if self.flavor.name == SEALER else f"-{self.flavor.name}"
+        name = f"{group}-{self.needed.kubernetes}-{arch}{suffix}"
+        return Save(name, saved, arch, f"images-{group}", listings, self.layout.tree("registry", name))
+
+    def loads(self) -> Iterator[Load]:
+        """Yield the image that runs the registry of the cluster, to be loaded from a file."""
+        reference = Reference.parse(self.spec.registry_image)
+        if not self.flavor.registry_image:
+            return
+        for arch in self.selection.arches:
+            pull = self._pull(reference, arch)
+            name = f"{reference.label}-{arch}"
+            path = self.layout.loadable(f"{name.replace('/', '_')}-{pull.image.top.digest.hex[:12]}")
+            gzip = compression.chosen(self.pins.compressor, "gzip")  # what a node unpacks by hand
+            yield Load(name, pull.image, arch, gzip, pull.listing, path)
+
+    # --------------------------------------------------------------- packages
+
+    def pack(self, one: Combination) -> Pack:
+        """Return the package of `one`."""
+        saves = tuple(self.saves(one))
+        registries = tuple(
+            (arch, tuple(save.tree for save in saves if save.arch == arch)) for arch in self.selection.arches
+        )
+        names = tuple(str(image.reference.plain) for image in self._images(one))
+        stand_in = (_STAND_IN,) if self.layout.stand_in else ()
+        package = Package(
+            reference=self.selection.reference(one, self.flavor),
+            context=self.layout.tree("context", one.id),
+            registries=registries,
+            images=tuple((arch, names) for arch in self.selection.arches),
+            compressor=compression.chosen(self.pins.compressor, self.selection.compression),
+            labels=stand_in,
+            sealer_annotations=self.flavor.sealer_annotations,
+        )
+        inputs = (self.layout.listing("context", one.id), *(self.layout.listing("registry", s.name) for s in saves))
+        return Pack(one.id, one, package, inputs, self.layout.package(one.id), self._expected(one))
+
+    def _expected(self, one: Combination) -> Expected:
+        return Expected(
+            kubernetes=one.kubernetes,
+            cri=one.cri,
+            cni=one.cni,
+            flavor=one.flavor,
+            arches=self.selection.arches,
+            images=tuple(str(image.reference.plain) for image in self._images(one)),
+            kubeadm_api=kubeadm.api(self.spec.kubeadm, one.kubernetes, one.flavor),
+            single_platform=self.flavor.single_platform,
+        )
+
+
+def _file_name(pin: LockedFile) -> str:
+    arch = "" if pin.arch == "any" else f"-{pin.arch}"
+    return f"{pin.component}-{pin.version}{arch}"
+
+
+def _is_archive(request: FileRequest) -> bool:
+    return any(member for member, _ in request.install)
+
+
+def _prefix(request: FileRequest) -> str:
+    """Return where a file's places begin: a CNI's at the top of the build context, the Kubefile copies them."""
+    if request.arch != "any":
+        return f"{request.arch}/"
+    return "" if request.cni else "rootfs/"
+
+
+def _mode(path: Path) -> int:
+    return 0o755 if path.lstat().st_mode & stat.S_IXUSR else 0o644
+
+
+def _owner(path: Path) -> str:
+    return path.parent.as_posix()
+
+
+def _containerd(needed: Requirement) -> Version:
+    return Version.parse(needed.component_version("containerd"))

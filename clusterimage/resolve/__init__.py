@@ -1,0 +1,1 @@
+"""Resolving what is required to pins: the step that asks upstreams, once, and writes a lock."""

@@ -1,0 +1,193 @@
+"""Locking an application image: finding the images that it needs, and pinning them and its base."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from clusterimage import discover, kubefile
+from clusterimage.context import imagelist
+from clusterimage.discover import Findings
+from clusterimage.image import base_image
+from clusterimage.image.base_image import Contents
+from clusterimage.kubefile import Content
+from clusterimage.locks.application_lock import Pins, Record, load_pins, save_pins, save_record
+from clusterimage.locks.lock import LockedImage
+from clusterimage.oci import archive_images, remote
+from clusterimage.plan.work_items import Order
+from clusterimage.resolve.pin import pin
+from clusterimage.storage import compression, manifest
+from clusterimage.transport.network import Network
+from clusterimage.transport.parallel import parallel_map
+from clusterimage.transport.store import Store
+from clusterimage.values.errors import ClusterImageError, ConfigError
+from clusterimage.values.reference import Reference
+
+_AT_ONCE = 8
+log = logging.getLogger(__name__)
+_IGNORE = "drop it, or name it in a list: ignore=FILE"
+
+
+def renew(network: Network, order: Order) -> None:
+    """Find and pin everything anew; pins that nothing asks for are dropped."""
+    _write(network, order, Pins(compression.every(), None, ()), drop=True)
+
+
+def complete(network: Network, order: Order) -> None:
+    """Find what is needed and pin what the lock lacks; pins that it has stay as they are."""
+    _write(network, order, load_pins(order.lock) or Pins(compression.every(), None, ()), drop=False)
+
+
+def refuse(network: Network, order: Order) -> None:
+    """Find what is needed; a lock that lacks a pin raises ConfigError, because locked=yes forbids to make it."""
+    _write(network, order, load_pins(order.lock) or Pins(compression.every(), None, ()), drop=False, locked=True)
+
+
+def mentioned(order: Order) -> tuple[str, ...]:
+    """Return the images that the content of the context names, and the base: what an upstream has to have."""
+    base = order.base
+    found = _found(order, {arch: base_image.read(base, arch, order.layers) for arch in order.arches} if base else {})
+    every = [reference for one in found.values() for reference in one.findings.images]
+    names = {f"{one.name}:{one.tag}" for one in every if one.tag and not one.local}
+    return tuple(sorted(names | ({str(order.pulled)} if order.pulled and not order.pulled.digest else set())))
+
+
+def _write(network: Network, order: Order, known: Pins, *, drop: bool, locked: bool = False) -> None:
+    base = known.base if known.base and known.base.reference == order.pulled else None
+    if order.pulled and base is None:
+        _may_pin(order, str(order.pulled), locked)
+        base = remote.pin(network, order.pulled, order.store)
+    contents = _contents(network, order, base)
+    found = _found(order, contents)
+    archives = sorted({place for one in found.values() for place in one.findings.archives})
+    images = archive_images.read([order.context / place for place in archives], order.arches, order.store)
+    needed = {arch: _not_held(one.findings, one.held) for arch, one in found.items()}
+    wanted = list(dict.fromkeys(reference for references in needed.values() for reference in references))
+    missing = [reference for reference in wanted if known.image(reference) is None]
+    for reference in missing:
+        _may_pin(order, str(reference), locked)
+    places = {reference: place for one in found.values() for reference, place in one.findings.images.items()}
+    pinned = parallel_map(lambda reference: _pin(network, reference, places[reference], order.store), missing, _AT_ONCE)
+    kept = tuple(image for image in known.images if not drop or image.reference in wanted)
+    pins = Pins(known.compressor, base, (*kept, *pinned))
+    for arch, references in needed.items():
+        chosen = [image for reference in references if (image := pins.image(reference))]
+        _refuse_shared_names((*chosen, *images), found[arch].held, arch, places)
+    if pins != known or not order.lock.exists():
+        save_pins(order.lock, pins)
+    record = Record(order.key, tuple((arch, tuple(needed[arch])) for arch in order.arches), tuple(archives), images)
+    save_record(order.record, record)
+    log.info("%s: %d images, %d of them pinned now, %d imported", order.lock, len(wanted), len(missing), len(images))
+
+
+def _may_pin(order: Order, what: str, locked: bool) -> None:
+    if locked:
+        hint = "run doit lock kubefile=… name=…, review the change, commit it"
+        raise ConfigError(f"{order.lock}: has no pin for {what}, and locked=yes", hint=hint)
+
+
+def _pin(network: Network, reference: Reference, place: str, store: Store) -> LockedImage:
+    try:
+        return pin(network, reference, store)
+    except ClusterImageError as error:
+        raise ClusterImageError(f"{place}: {reference}: {error.problem}", hint=f"{error.hint}; or {_IGNORE}") from error
+
+
+def _contents(network: Network, order: Order, base: LockedImage | None) -> dict[str, Contents]:
+    """Return what the base holds, by architecture; empty for scratch."""
+    if base is not None:
+        for arch in order.arches:
+            listing = order.record.with_name(f"{order.record.stem}-base-{arch}{manifest.SUFFIX}")
+            remote.pull(network, base, arch, order.store, listing)
+    known = base_image.pulled(base, order.store) if base else order.base
+    return {arch: base_image.read(known, arch, order.layers) for arch in order.arches} if known else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The saved registry that an image has already, of its base or copied into it, and who says what is in it.
+
+    `tags` are (repository, tag) -> digest, `revisions` (repository, digest), `names` full names of images.
+    """
+
+    tags: dict[tuple[str, str], str]
+    revisions: set[tuple[str, str]]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one architecture's content names, and what it holds."""
+
+    findings: Findings
+    held: _Held
+
+
+def _found(order: Order, contents: dict[str, Contents]) -> dict[str, _Found]:
+    """Return what the image's own files name, by architecture, without what the user has ignored."""
+    ignored = set(imagelist.read(order.ignore)) if order.ignore else set()
+    by_arch = {}
+    for arch in order.arches:
+        base = contents.get(arch)
+        content = _evaluated(order, arch, base.inherited if base else None)
+        places = {entry.path: order.context / source for entry, source in kubefile.entries(content) if entry.sha256}
+        found = discover.find(places, order.helm, order.work)
+        found.images = {reference: place for reference, place in found.images.items() if reference not in ignored}
+        found.archives = [str(places[place].relative_to(order.context)) for place in found.archives]
+        by_arch[arch] = _Found(found, _held(places, base))
+    return by_arch
+
+
+def _held(places: dict[str, Path], base: Contents | None) -> _Held:
+    held = _Held(dict(base.tags), set(base.revisions), base.images) if base else _Held({}, set(), ())
+    copied = {place: path.read_text("utf-8") for place, path in places.items() if base_image.is_link(place)}
+    base_image.note_registry(copied, held.tags, held.revisions)
+    return held
+
+
+def _evaluated(order: Order, arch: str, inherited: kubefile.Inherited | None) -> Content:
+    text = order.kubefile.read_text("utf-8")
+    context = manifest.read(order.context.with_name(order.context.name + manifest.SUFFIX))
+    instructions = kubefile.parse(text, order.kubefile.as_posix())
+    return kubefile.evaluate(instructions, context, arch, inherited, dict(order.arguments))
+
+
+def _not_held(found: Findings, base: _Held) -> list[Reference]:
+    """Return the images that are not in the saved registry yet."""
+    wanted = []
+    for reference in found.images:
+        digest = str(reference.digest) if reference.digest else ""
+        held = base.tags.get((reference.repository, reference.tag))
+        if not digest and held is not None:
+            _refuse_another_host(reference, found.images[reference], base)
+        if digest:
+            is_held = (reference.repository, digest) in base.revisions and (not reference.tag or held == digest)
+        else:
+            is_held = held is not None
+        if not is_held:
+            wanted.append(reference)
+    return wanted
+
+
+def _refuse_another_host(reference: Reference, place: str, base: _Held) -> None:
+    """Refuse an image whose name in the base's registry stands for one of another host."""
+    same = [one for one in map(Reference.parse, base.names) if one.repository == reference.repository]
+    others = [one for one in same if one.tag == reference.tag]
+    if others and reference.host not in {one.host for one in others}:
+        problem = f"{reference} ({place}) and {others[0]} (the base image) would be saved under one name"
+        raise ClusterImageError(problem, hint=_IGNORE)
+
+
+def _refuse_shared_names(images: Iterable[LockedImage], held: _Held, arch: str, places: dict[Reference, str]) -> None:
+    """Refuse two sources of different content for one name of the saved registry, naming both."""
+    owners = {name: (digest, "what the image holds already") for name, digest in held.tags.items()}
+    for image in images:
+        reference = image.reference
+        place = places.get(reference, "images/")
+        name = (reference.repository, reference.tag)
+        digest, owner = owners.setdefault(name, (str(image.top.digest), f"{reference} ({place})"))
+        if reference.tag and digest != str(image.top.digest):
+            problem = f"{owner} and {reference} ({place}) would be saved under one name, with different content"
+            raise ClusterImageError(f"linux/{arch}: {problem}", hint=_IGNORE)

@@ -1,0 +1,70 @@
+"""Locking: what a Kubernetes version requires, resolved to pins."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from clusterimage.locks import lock, source
+from clusterimage.locks.lock import Lock
+from clusterimage.plan.work_items import Locking
+from clusterimage.resolve.pin import pin
+from clusterimage.storage import compression
+from clusterimage.transport.network import Network
+from clusterimage.transport.parallel import parallel_map
+from clusterimage.transport.store import Store
+from clusterimage.values.errors import ConfigError
+from clusterimage.values.table import Table
+
+log = logging.getLogger(__name__)
+_AT_ONCE = 8
+
+
+def write(network: Network, locking: Locking, witnesses: Path | None, store: Store) -> None:
+    """Resolve all that is needed now and write the lock; pins that no flavor asks for are dropped.
+
+    `witnesses` is the table of the second witness, None for a mirror of other bytes.
+    """
+    others = _known(locking).without(locking.requirement)
+    _save(network, locking, replace(others, compressor=compression.every()), witnesses, store)
+
+
+def complete(network: Network, locking: Locking, witnesses: Path | None, store: Store) -> None:
+    """Resolve what the lock lacks; pins that it has stay as they are."""
+    _save(network, locking, _known(locking), witnesses, store)
+
+
+def _known(locking: Locking) -> Lock:
+    empty = lock.empty(locking.requirement.kubernetes, compression.every())
+    try:
+        return lock.load(locking.path) or empty
+    except ConfigError as error:
+        log.warning("%s; made anew", error.problem)
+        return empty
+
+
+def refuse(dest: Path, missing: int) -> None:
+    """Raise ConfigError: the lock at `dest` lacks `missing` pins, and locked=yes forbids to make them."""
+    raise ConfigError(
+        f"{dest}: lacks {missing} pins, and locked=yes", hint="run doit lock, review the change, commit it"
+    )
+
+
+def _save(network: Network, locking: Locking, known: Lock, witnesses: Path | None, store: Store) -> None:
+    table = Table.load(witnesses) if witnesses else Table("no table", {})
+    requests, images = known.lacks(locking.requirement)
+    urls = tuple(dict.fromkeys(request.checksum_url for request in requests if request.checksum_url))
+    checksums = dict(zip(urls, parallel_map(lambda url: source.published(network, url), urls, _AT_ONCE), strict=True))
+    files = parallel_map(
+        lambda request: source.pin(network, request, checksums.get(request.checksum_url, ""), store, table),
+        requests,
+        _AT_ONCE,
+    )
+    references = dict.fromkeys(image.reference for image in images)
+    pinned = parallel_map(lambda reference: pin(network, reference, store), tuple(references), _AT_ONCE)
+    kept = known.only(locking.any_flavor)
+    gone = {request.key for request in requests}
+    files += [file for file in kept.files if file.key not in gone]
+    lock.save(locking.path, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))
+    log.info("%s: %d files and %d images pinned", locking.path, len(requests), len(references))

@@ -1,0 +1,18 @@
+"""Pinning an image, wherever it comes from."""
+
+from __future__ import annotations
+
+from clusterimage.locks.lock import LockedImage
+from clusterimage.oci import remote
+from clusterimage.transport.network import Network
+from clusterimage.transport.store import Store
+from clusterimage.values.reference import Reference
+
+
+def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
+    """Return the pin of an image of a registry, or of the local Docker daemon."""
+    if reference.local:
+        from clusterimage.oci import daemon_pull  # for images of the Docker daemon only
+
+        return daemon_pull.pin(network, reference, store)
+    return remote.pin(network, reference, store)

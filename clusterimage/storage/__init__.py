@@ -1,0 +1,1 @@
+"""What lies on a disk: files that appear whole, trees and their manifests, archives, compression."""

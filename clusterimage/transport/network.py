@@ -1,0 +1,330 @@
+"""How the build reaches upstreams: mirrors, connections, credentials, and what a failed request means.
+
+A Network shapes where bytes come from, never what they are: it is no part of a task's fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from clusterimage.catalog.spec import EMBEDDED, Mirror
+from clusterimage.transport import credentials
+from clusterimage.transport.credentials import Credentials
+from clusterimage.transport.limiter import HostLimiter, seconds
+from clusterimage.values.digest import CHUNK
+from clusterimage.values.errors import ClusterImageError, ConfigError, FetchError
+from clusterimage.values.reference import DOCKER_HUB
+
+if TYPE_CHECKING:
+    import requests
+
+Opener = Callable[[int], "AbstractContextManager[requests.Response]"]
+AGENT = "clusterimage"
+_ONLINE = "build once without offline=yes"
+_RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
+_HINTS = {
+    401: "log in to that host (`docker login`, or a netrc file for plain files)",
+    403: "log in with an account that may read it (`docker login`)",
+    404: "check the version, or ask another mirror",
+    429: "wait, log in for a higher limit, or use mirror=",
+}
+
+
+def _nothing(_: int) -> None:
+    """Hear of moved bytes and do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request: what is sent, and which answers are good ones.
+
+    `repository` is the address whose login goes along where the URL itself does not say it, and `scope` what a token
+    is asked for besides what the registry's challenge names.
+    """
+
+    method: str = "GET"
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    expected: tuple[int, ...] = (200, 206)
+    repository: str = ""
+    scope: str = ""
+
+
+@dataclass
+class Network:
+    """Where bytes come from. `moved` hears the size of every chunk received; `timeout` is in seconds, of silence.
+
+    `login` goes before what `docker_config` knows; it is meant for one registry.
+    """
+
+    mirror: Mirror = field(default_factory=lambda: Mirror("none"))
+    sources: Mapping[str, str] = field(default_factory=dict)
+    docker_config: Path | None = None
+    login: Credentials | None = None
+    offline: bool = False
+    timeout: float = 60.0
+    attempts: int = 5
+    moved: Callable[[int], None] = _nothing
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._shared: requests.Session | None = None
+        self._limiters: defaultdict[str, HostLimiter] = defaultdict(HostLimiter)
+        self._tokens: dict[tuple[str, str], str] = {}
+
+    # ------------------------------------------------------------------ where
+
+    def file_url(self, url: str) -> str:
+        """Return where the file that is published at `url` is fetched from."""
+        for prefix, base in self.mirror.files:
+            if prefix and url.startswith(prefix):
+                return base + url.removeprefix(prefix)
+        for prefix, base in self.mirror.files:
+            if not prefix:
+                return f"{base.rstrip('/')}/{url.partition('://')[2]}"
+        return url
+
+    def repository_url(self, host: str, repository: str) -> str:
+        """Return the distribution API's address of a repository, mirrors applied: https://HOST/v2/REPOSITORY."""
+        place = dict(self.mirror.registries)
+        target = place.get(host) or place.get("*", "").replace("{host}", host) or self.sources.get(host, host)
+        real, _, prefix = target.partition("/")
+        if real == DOCKER_HUB:
+            real = "registry-1.docker.io"
+        scheme = "http" if real in self.mirror.plain_http else "https"
+        return f"{scheme}://{real}/v2/{f'{prefix}/' if prefix else ''}{repository}"
+
+    # --------------------------------------------------------------- requests
+
+    def opener(self, url: str, headers: Mapping[str, str] | None = None, size: int | None = None) -> Opener:
+        """Return a function that asks for `url` from an offset on, as a download that goes on needs it.
+
+        It waits for its turn among all bodies of that host; `size` is what is expected, None where nobody knows.
+        """
+
+        @contextmanager
+        def ask(offset: int) -> Iterator[requests.Response]:
+            sent = {**(headers or {}), **({"Range": f"bytes={offset}-"} if offset else {})}
+            with self._limiters[urlsplit(url).netloc].slot(size), self.open(url, headers=sent) as response:
+                yield response
+
+        return ask
+
+    def open(
+        self, url: str, *, method: str = "GET", headers: Mapping[str, str] | None = None
+    ) -> AbstractContextManager[requests.Response]:
+        """Ask for `url` and yield the response, not yet read; every failure is a FetchError that names the URL."""
+        return self.send(url, Call(method, tuple((headers or {}).items())))
+
+    @contextmanager
+    def send(self, url: str, call: Call) -> Iterator[requests.Response]:
+        """Send `call` and yield its response, not yet read; every failure is a FetchError that names the URL."""
+        import requests
+        from urllib3.exceptions import HTTPError
+
+        if self.offline:
+            raise ClusterImageError(f"{redact(url)}: offline=yes, and it is not in the cache", hint=_ONLINE)
+        try:
+            with self._send(url, call) as response:
+                if response.status_code not in call.expected:
+                    raise _refused(url, response, "" if call.method in ("GET", "HEAD") else _reason_given(response))
+                yield response
+        except (requests.RequestException, HTTPError) as error:
+            hint = "check the network, a proxy, or mirror="
+            raise FetchError(f"{redact(url)}: {_reason(error)}", hint=hint, retryable=_passing(error)) from error
+
+    def _send(self, url: str, call: Call) -> requests.Response:
+        """Send once; answer a registry's challenge once."""
+        place = call.repository or url
+        known = "/v2/" in place and urlsplit(place).netloc == urlsplit(url).netloc
+        authorization = self._tokens.get(_scope(place), "") if known else ""
+        response = self._request(url, call, authorization)
+        challenge = response.headers.get("WWW-Authenticate", "")
+        if response.status_code != 401 or not known or not challenge:
+            return response
+        response.close()
+        token = self._answer(place, challenge, call.scope)
+        if not token or token == authorization:
+            return response
+        self._tokens[_scope(place)] = token
+        return self._request(url, call, token)
+
+    def _request(self, url: str, call: Call, authorization: str = "") -> requests.Response:
+        session = self._session()
+        # A registry is told what Docker's configuration says; only for plain files requests may ask a netrc file.
+        login = _Authorization(authorization) if "/v2/" in (call.repository or url) else None
+        patience = (min(self.timeout, 15.0), self.timeout)
+        response = session.request(
+            call.method,
+            url,
+            headers=dict(call.headers),
+            data=call.body,
+            stream=True,
+            timeout=patience,
+            auth=login,
+            verify=self._ca,
+        )
+        _refuse_downgrade(url, response)
+        self._limiters[urlsplit(url).netloc].observe(response.status_code, response.headers)
+        return response
+
+    def _session(self) -> requests.Session:
+        """Return the one session that all threads share, and with it the connections that are kept."""
+        with self._lock:
+            self._shared = self._shared or self._new_session()
+            return self._shared
+
+    def _new_session(self) -> requests.Session:
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        session = requests.Session()
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, HTTPAdapter(pool_connections=16, pool_maxsize=16))
+        # The embedded upstream is on loopback, where a proxy of the user's environment has no business.
+        session.trust_env = self.mirror.name != EMBEDDED
+        session.headers["User-Agent"] = AGENT
+        # What is pinned are the bytes as they lie on the server: no encoding on the way.
+        session.headers["Accept-Encoding"] = "identity"
+        return session
+
+    @property
+    def _ca(self) -> str | None:
+        """The mirror's CA, said with every request: a session's would give way to REQUESTS_CA_BUNDLE."""
+        if self.mirror.ca and not Path(self.mirror.ca).is_file():
+            where = f"versions.toml: mirrors.{self.mirror.name}.ca"
+            raise ConfigError(f"{where}: {self.mirror.ca}: no such file", hint="a path from the project's directory")
+        return self.mirror.ca or None
+
+    def _answer(self, url: str, challenge: str, scope: str) -> str:
+        """Return the Authorization header that a registry's challenge asks for, or "" without credentials."""
+        kind, _, rest = challenge.partition(" ")
+        login = self.login or credentials.find(self.docker_config, _account(url))
+        if kind.lower() == "basic":
+            return _basic(login) if login else ""
+        if kind.lower() != "bearer":
+            return ""
+        from requests.utils import parse_dict_header
+
+        values = parse_dict_header(rest)  # type: ignore[no-untyped-call]
+        realm = values.get("realm", "")
+        if url.startswith("https:") and not realm.startswith("https:"):
+            raise FetchError(f"{redact(url)}: asks for a login over plain http at {redact(realm)}")
+        scopes = dict.fromkeys([*values.get("scope", "").split(), *scope.split()])
+        query = {"service": values.get("service") or None, "scope": [*scopes]}
+        basic = _Authorization(_basic(login) if login else "")
+        with self._session().get(realm, params=query, auth=basic, timeout=self.timeout, verify=self._ca) as response:
+            _refuse_downgrade(realm, response)
+            if response.status_code != 200:
+                raise _refused(realm, response)
+            return f"Bearer {_token(realm, response.content)}"
+
+
+class _Authorization:
+    """Sets the header of that name, or none: whoever says so keeps requests from looking for a netrc file."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self.value:
+            request.headers["Authorization"] = self.value
+        return request
+
+
+def chunks(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body of `response` as it comes, in pieces of at most a mebibyte: what has come can be kept at once."""
+    while piece := response.raw.read1(CHUNK, decode_content=False):
+        yield piece
+
+
+def redact(url: str) -> str:
+    """Return `url` without credentials and query, both of which may be secrets."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _refuse_downgrade(url: str, response: requests.Response) -> None:
+    for step in (*response.history, response):
+        if url.startswith("https:") and not step.url.startswith("https:"):
+            response.close()
+            target = redact(step.url)
+            raise FetchError(f"{redact(url)}: redirected to plain http at {target}", hint="use another mirror")
+
+
+def _token(realm: str, answer: bytes) -> str:
+    """Return the token in a token server's answer."""
+    try:
+        body = json.loads(answer)
+        token = body.get("token") or body.get("access_token")
+    except (ValueError, AttributeError):
+        token = None
+    if not isinstance(token, str) or not token:
+        raise FetchError(f"{redact(realm)}: answers with no token", hint="use another mirror")
+    return token
+
+
+def _reason_given(response: requests.Response) -> str:
+    """Return what a registry says is wrong with what it was sent, or ""."""
+    try:
+        error = response.json()["errors"][0]
+        return " ".join(f" ({error['code']}: {error.get('message', '')})".splitlines())
+    except (ValueError, KeyError, IndexError, TypeError):
+        return ""
+
+
+def _refused(url: str, response: requests.Response, said: str = "") -> FetchError:
+    code = response.status_code
+    return FetchError(
+        f"{redact(url)}: {code} {response.reason}{said}",
+        hint=_HINTS.get(code, "try again later, or use mirror="),
+        retryable=code in _RETRYABLE,
+        wait=seconds(response.headers.get("Retry-After", "")),
+        status=code,
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Return the innermost cause of a requests error, on one line."""
+    text = str(error)
+    for inner in (error.__cause__, error.__context__, *error.args):
+        reason = getattr(inner, "reason", None) or inner
+        if isinstance(reason, BaseException) and str(reason):
+            text = str(reason)
+            break
+    return " ".join(text.split(": ", 1)[-1].split()) if text.startswith("<") else " ".join(text.split())
+
+
+def _passing(error: Exception) -> bool:
+    """Return whether the same request may succeed later: not for a certificate or a URL that is wrong."""
+    from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError
+
+    return not isinstance(error, SSLError | InvalidURL | InvalidSchema | MissingSchema)
+
+
+def _scope(url: str) -> tuple[str, str]:
+    """Return host and repository of a distribution API address: what a token is good for."""
+    parts = urlsplit(url)
+    repository = parts.path.removeprefix("/v2/")
+    for verb in ("/manifests/", "/blobs/", "/tags/"):
+        repository = repository.rpartition(verb)[0] or repository
+    return parts.netloc, repository
+
+
+def _account(url: str) -> str:
+    host = urlsplit(url).netloc
+    return DOCKER_HUB if host == "registry-1.docker.io" else host
+
+
+def _basic(login: Credentials) -> str:
+    import base64
+
+    return "Basic " + base64.b64encode(f"{login.user}:{login.password}".encode()).decode()

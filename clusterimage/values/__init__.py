@@ -1,0 +1,1 @@
+"""The values of everything else: versions, digests, references, TOML tables, stat stamps, and user errors."""
