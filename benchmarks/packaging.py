@@ -42,7 +42,7 @@ class Packaging:
 
         def prepare() -> None:
             self.project.doit("lock", *self.words, *more)
-            for place in (self.project.build / "layers", self.project.dist):
+            for place in (self.project.build / "layers-v1", self.project.dist):
                 remove(place)
 
         return self._ours(f"clusterimage{_said(more)}, package", prepare, more, runs)

@@ -50,8 +50,8 @@ class Save:
         """Return this project saving from nothing; its lock is there, as it is in a repository."""
 
         def prepare() -> None:
-            remove(self.project.build / "cache")
-            for step in ("images", "registry"):
+            remove(self.project.build / "cache-v1")
+            for step in ("images-v1", "registry-v1"):
                 remove(self.project.build / step)
             self.since = self.source.mark()
 
@@ -77,7 +77,7 @@ class Save:
 
     def _check_ours(self) -> Mapping[str, object]:
         facts = self._facts()
-        roots = sorted(path.parent for path in (self.project.build / "registry").glob("*/docker"))
+        roots = sorted(path.parent for path in (self.project.build / "registry-v1").glob("*/docker"))
         return {**checks.registry_directories(roots, self.catalogue), **facts}
 
     # ----------------------------------------------------------------- peers

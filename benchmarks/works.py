@@ -175,7 +175,7 @@ def _killed_words() -> str:
 
 def _killed(work: save.Save) -> list[str]:
     lines = []
-    ours = work.project.build / "cache"
+    ours = work.project.build / "cache-v1"
     for contestant, place, shares in ((work.ours(), ours, _SHARES), (work.skopeo(8), work.target, _SHARES_OF_PEERS)):
         if any(program(name) is None for name in contestant.needs):
             lines.append(f"- {contestant.name}: skipped, not installed")

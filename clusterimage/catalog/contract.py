@@ -1,4 +1,4 @@
-"""The contracts of the programs that take our images: what sealer and sealos read in one, as tables.
+"""The files, labels and variables that sealer and sealos read from a cluster image, as tables.
 
 sealer   https://github.com/sealerio/sealer  pkg/{cluster-runtime,registry,container-runtime,imageengine}
 sealos   https://github.com/labring/sealos   lifecycle/pkg/{bootstrap,constants,types/v1beta1,runtime/kubernetes}
@@ -16,7 +16,7 @@ FILE, SCRIPT, PROGRAM, FOLDER = "file", "script", "program", "folder"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the image was built to be: its combination, its image list, the API of its kubeadm configuration."""
+    """What a built image has to match: its combination, its image list, the apiVersion of its kubeadm.yml."""
 
     kubernetes: Version
     cri: str
@@ -29,19 +29,19 @@ class Expected:
 
     @property
     def pause(self) -> str:
-        """The pause image as a saved registry names it."""
+        """The pause image as REPOSITORY:TAG, without its host."""
         return next((saved_name(image) for image in self.images if "/pause:" in image), "")
 
 
 def saved_name(image: str) -> str:
-    """Return how a saved registry names `image`: without its host."""
+    """Return the name of `image` in a saved registry: REPOSITORY:TAG, without its host."""
     reference = Reference.parse(image)
     return f"{reference.repository}:{reference.tag}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A path that somebody reads; empty fields hold for every flavor, CRI, CNI and version."""
+    """A path that `reader` needs; an empty field matches every flavor, CRI, CNI or version."""
 
     path: str
     kind: str
@@ -52,7 +52,7 @@ class Rule:
     kubernetes: Range = Range("", ())
 
     def holds(self, expected: Expected) -> bool:
-        """Return whether the rule is for such an image."""
+        """Return whether the rule applies to the image."""
         return (
             self.flavor in ("", expected.flavor)
             and self.cri in ("", expected.cri)
@@ -63,7 +63,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A label or variable of the configuration that somebody reads; an empty value means any but none."""
+    """A label or environment variable of the image config that `reader` needs; `value` "" means any non-empty value."""
 
     key: str
     value: str

@@ -1,4 +1,4 @@
-"""Flavors: the programs that cluster images are built for, each a row [flavor.NAME] of versions.toml."""
+"""Flavors: the tools (sealer, sealos) that cluster images are built for, each a [flavor.NAME] of versions.toml."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ FLAVORS = (SEALER, SEALOS)
 
 @dataclass(frozen=True, slots=True)
 class Flavor:
-    """Who runs the image, and what that decides; `trees` and `files` are of context/, {cri} in them is the CRI.
+    """Settings of one tool; `trees` and `files` are paths below context/, with {cri} for the CRI.
 
-    `names` are by CRI. With `single_platform` a saved tag is the platform's own manifest, else the original index.
+    `names` maps a CRI to the image name. With `single_platform` a saved tag points at the platform's manifest, else
+    at the original index.
     """
 
     name: str
@@ -43,17 +44,17 @@ class Flavor:
         raise ConfigError(f"versions.toml: flavor.{self.name}.names: none for {cri}", hint="add one, or give name=")
 
     def refuse_cni(self, cni: str) -> None:
-        """Raise ConfigError with the reason where images of this flavor hold no such CNI."""
+        """Raise ConfigError with the reason if images of this flavor cannot contain `cni`."""
         if cni not in self.cni:
             raise ConfigError(f"cni={cni}: not with flavor={self.name}: {self.without_cni}", hint="leave cni= out")
 
     def own_images(self, kubernetes: Version) -> tuple[Reference, ...]:
-        """Return the images that this flavor needs besides kubeadm's."""
+        """Return the images that this flavor needs in addition to kubeadm's."""
         return tuple(reference for versions, reference in self.images if versions.holds(kubernetes))
 
 
 def read(name: str, table: Table) -> Flavor:
-    """Read one row; the first thing wrong raises ConfigError with its key path."""
+    """Read one [flavor.NAME]; the first error raises ConfigError with its key path."""
     table.only(*(field for field in Flavor.__dataclass_fields__ if field != "name"))
     if name not in FLAVORS:
         raise table.error(name, "is no flavor", f"known: {', '.join(FLAVORS)}")

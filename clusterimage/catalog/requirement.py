@@ -1,4 +1,4 @@
-"""What one Kubernetes version needs, by the rules of versions.toml: files of upstreams and images of registries."""
+"""The upstream files and container images that a Kubernetes version requires by the rules of versions.toml."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NODE = "node"
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """A file that is needed: where it is published and where it goes; `arch` may be `any`."""
+    """A required file: its URLs, and its install paths by archive member; `arch` may be `any`."""
 
     component: str
     version: str
@@ -37,13 +37,13 @@ class FileRequest:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What a lock finds its pin by."""
+        """The key of its pin in a lock."""
         return self.component, self.version, self.arch
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """An image that is needed; `group` is what it is saved with: base, a flavor, kubernetes, a CNI, node (by hand)."""
+    """A required image; `group` is base, a flavor, kubernetes, a CNI, or node (loaded from an archive on the nodes)."""
 
     reference: Reference
     group: str
@@ -52,28 +52,28 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """All that a Kubernetes version needs for every CRI, CNI and architecture, of one flavor or of several."""
+    """What a Kubernetes version requires for every CRI, CNI and architecture, of one or several flavors."""
 
     kubernetes: Version
     files: tuple[FileRequest, ...]
     images: tuple[ImageRequest, ...]
 
     def component_version(self, name: str) -> str:
-        """Return the version of the component `name`, which must be needed."""
+        """Return the version of the component `name`, which must be among the files."""
         return next(file.version for file in self.files if file.component == name)
 
     def pause(self) -> str:
-        """Return the tag of the pause image in the list."""
+        """Return the tag of the pause image."""
         return next(image.reference.tag for image in self.images if image.reference.repository.endswith("pause"))
 
 
 def require(
     spec: Spec, kubernetes: Version, extra: tuple[Reference, ...], root: Path, flavor: str = SEALER
 ) -> Requirement:
-    """Return what `kubernetes` needs in images of `flavor`.
+    """Return what images of `flavor` with `kubernetes` require.
 
-    `extra` are the images of context/imageList, `root` holds the data tables.
-    A version that is too old, or that the table of kubeadm images does not know, raises ConfigError.
+    `extra` are the images of context/imageList, `root` is the directory of the data tables.
+    A version that is too old, or missing from the table of kubeadm images, raises ConfigError.
     """
     if kubernetes < spec.defaults.oldest:
         raise ConfigError(f"k8s={kubernetes}: Kubernetes before {spec.defaults.oldest} cannot be built")
@@ -93,7 +93,7 @@ def require(
 
 
 def union(needs: Sequence[Requirement]) -> Requirement:
-    """Return what one version needs for several flavors."""
+    """Merge the requirements of several flavors of one version."""
     files = {file.key: file for needed in needs for file in needed.files}
     images: dict[Reference, ImageRequest] = {}
     for image in (image for needed in needs for image in needed.images):
@@ -149,7 +149,7 @@ def _version(component: Component, kubernetes: Version, calico: Calico) -> str:
 def _images(
     spec: Spec, kubernetes: Version, flavor: Flavor, *more: tuple[tuple[Reference, ...], str], root: Path
 ) -> tuple[ImageRequest, ...]:
-    """Return the images of `more`, of the flavor and of kubeadm, each in the first group that names it."""
+    """Return the images of `more`, the flavor and kubeadm; an image in several lists gets the first group."""
     base, *cnis = more
     lists = (
         base,
@@ -162,7 +162,7 @@ def _images(
         for reference in references:
             groups.setdefault(reference, group)
     requests = [ImageRequest(one, group, _aliases(spec, kubernetes, flavor, one)) for one, group in groups.items()]
-    requests.sort(key=lambda request: request.group == KUBERNETES)  # an imageList ends with the control plane
+    requests.sort(key=lambda request: request.group == KUBERNETES)  # kubeadm's images come last in an imageList
     _refuse_shared_names(requests)
     node = (ImageRequest(Reference.parse(spec.registry_image), NODE),) if flavor.registry_image else ()
     return (*requests, *node)
@@ -192,7 +192,7 @@ def _aliases(spec: Spec, kubernetes: Version, flavor: Flavor, reference: Referen
 
 
 def _row(path: Path, number: str) -> Table | None:
-    """Return the row of a release, or None; only its line is parsed, as every command pays for it."""
+    """Return the row of a release, or None; only its line is parsed, because every command loads it."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except FileNotFoundError as error:
@@ -204,7 +204,7 @@ def _row(path: Path, number: str) -> Table | None:
 
 
 def kubeadm_images(spec: Spec, kubernetes: Version, root: Path) -> tuple[Reference, ...]:
-    """Return what `kubeadm config images list` of that release prints, from the table of its tags."""
+    """Return the output of `kubeadm config images list` for that release, from the table of image tags."""
     row = _row(root / spec.kubeadm_images, kubernetes.number)
     if row is None:
         table = Table.load(root / spec.kubeadm_images).table("kubeadm_images")

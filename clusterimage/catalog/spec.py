@@ -1,4 +1,4 @@
-"""versions.toml as frozen values: what there is to build, by which rules, and where bytes come from."""
+"""versions.toml as frozen dataclasses: what can be built, the version rules, and the download sources."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from clusterimage.values.table import Table, nearest
 from clusterimage.values.version import Range, Version
 
 ARCHES = ("amd64", "arm64")
-EMBEDDED = "embedded"  # the mirror that is built in
+EMBEDDED = "embedded"  # the mirror= value of the embedded upstream
 
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What a build uses for a variable that was not given."""
+    """Defaults of the command-line variables."""
 
     kubernetes: str
     platforms: tuple[str, ...]
@@ -32,9 +32,9 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One upstream file by version and architecture; `install` maps members of the archive ("" = itself) to places.
+    """One upstream file by version and architecture; `install` maps archive members ("" = the file) to image paths.
 
-    Without `flavors` it is for all of them, with `flavors` for those named, in the range of each.
+    `flavors` limits it to those flavors, each with a Kubernetes version range; empty means all flavors.
     """
 
     name: str
@@ -53,14 +53,14 @@ class Component:
     flavors: tuple[tuple[str, Range], ...] = ()
 
     def holds(self, kubernetes: Version, flavor: str) -> bool:
-        """Return whether images of that version and flavor need it."""
+        """Return whether images of that Kubernetes version and flavor need it."""
         ranges = dict(self.flavors) or {flavor: self.kubernetes}
         return flavor in ranges and ranges[flavor].holds(kubernetes) and self.kubernetes.holds(kubernetes)
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A container runtime, the Kubernetes range it is the default of, and the component that carries its version."""
+    """A container runtime, the Kubernetes range it is the default for, and the component that defines its version."""
 
     name: str
     default: Range
@@ -69,7 +69,7 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A value that holds for a range of versions; `key` (a CRI) and `flavor` narrow it to one where they are given."""
+    """A value for a version range, optionally only for one `key` (a CRI) or one `flavor`."""
 
     range: Range
     value: str
@@ -79,7 +79,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Calico:
-    """A Calico release for a range of Kubernetes versions: its operator's manifest, and the images that it wants."""
+    """A Calico release for a Kubernetes version range: the URL of its operator manifest, and its images."""
 
     kubernetes: Range
     version: str
@@ -89,7 +89,7 @@ class Calico:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Names that an image of the path `image` is saved under besides its own; without a tag they take the image's."""
+    """Additional names in the saved registry for the repository `image`; one without a tag gets the image's tag."""
 
     kubernetes: Range
     image: str
@@ -99,7 +99,7 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """Where bytes are fetched from instead of their upstream; names and pins stay."""
+    """Replacement download sources; names and digests in the lock stay the same, except with `own_bytes`."""
 
     name: str
     files: tuple[tuple[str, str], ...] = ()
@@ -132,11 +132,11 @@ class Spec:
     mirrors: tuple[Mirror, ...]
 
     def component(self, name: str) -> Component:
-        """Return the component of that name."""
+        """Return the component of that name, which must exist."""
         return next(component for component in self.components if component.name == name)
 
     def flavor(self, name: str) -> Flavor:
-        """Return the flavor of that name."""
+        """Return the flavor of that name; an unknown one raises ConfigError."""
         for flavor in self.flavors:
             if flavor.name == name:
                 return flavor
@@ -160,7 +160,7 @@ class Spec:
 
 
 def pick(rules: tuple[Rule, ...], version: Version, what: str, key: str = "", flavor: str = "") -> str:
-    """Return the value of the first rule that holds for `version` (and `key`, `flavor`); none raises ConfigError."""
+    """Return the value of the first matching rule; no match raises ConfigError. `what` names the table for messages."""
     for rule in rules:
         if rule.key == key and rule.flavor in ("", flavor) and rule.range.holds(version):
             return rule.value
@@ -168,7 +168,7 @@ def pick(rules: tuple[Rule, ...], version: Version, what: str, key: str = "", fl
 
 
 def load(path: Path) -> Spec:
-    """Read versions.toml; the first thing wrong raises ConfigError with its key path."""
+    """Read versions.toml; the first error raises ConfigError with its key path."""
     top = Table.load(path)
     top.only(*_SECTIONS)
     image, data = top.table("registry_image"), top.table("data")

@@ -1,6 +1,6 @@
 """A run that had its way, remembered whole: the same words again find in one look that nothing changed.
 
-_build/settled/<words>.json    size, mtime, inode and mode of all that the run read or made, and what it said at its end
+_build/noop-v1/<words>.json    size, mtime, inode and mode of all that the run read or made, and what it said at its end
 
 What is remembered is what doit would compare, file by file; any difference, or one file more in a directory that was
 read, and doit decides. Nothing heavy is imported before that is known: it would cost more than the look.
@@ -19,7 +19,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NoReturn
 
-Stamp = list[int]  # what clusterimage.stamp says of a file, and its mode; nothing of clusterimage is imported here
+DIRECTORY = "noop-v1"  # the number is that of the format of its files
+Stamp = list[int]  # what values.stamp says of a file, and its mode; nothing of clusterimage is imported here
 _READ = ("dodo.py", "doit.cfg", "pyproject.toml", "versions.toml", "clusterimage", "tasks", "context", "data", "locks")
 _NOT_WITH = "push="  # what is pushed to is not among the files of a run
 _MADE = ("./_build", "./dist", "./.venv", "./.git")
@@ -98,8 +99,8 @@ def _key() -> str:
 def _places() -> tuple[str, ...]:
     """Return where the record may lie: a mirror with bytes of its own has a build directory of its own."""
     mirror = _value("mirror")
-    own = (f"_build/{mirror}/settled",) if mirror.isidentifier() else ()
-    return (*own, "_build/settled")
+    own = (f"_build/{mirror}/{DIRECTORY}",) if mirror.isidentifier() else ()
+    return (*own, f"_build/{DIRECTORY}")
 
 
 def _said(path: str) -> str | None:
@@ -144,7 +145,7 @@ def _sources() -> list[str]:
 
 def _bases() -> list[str]:
     """Return what was built here, which a FROM may name."""
-    folders = [place.removesuffix("/settled").replace("_build", "dist", 1) for place in _places()]
+    folders = [place.removesuffix(f"/{DIRECTORY}").replace("_build", "dist", 1) for place in _places()]
     found = []
     for folder in folders:
         names = os.listdir(folder) if os.path.isdir(folder) else []  # noqa: PTH112, PTH208

@@ -27,6 +27,7 @@ from clusterimage.engine import action, noop_cache
 from clusterimage.engine.invocation import plan
 from clusterimage.engine.reporter import LineReporter
 from clusterimage.engine.state import ContentChecker, State
+from clusterimage.plan import formats
 from clusterimage.storage import files
 from clusterimage.values import stamp
 from clusterimage.values.errors import ClusterImageError, from_os_error
@@ -84,6 +85,7 @@ class PoolRunner(Runner):  # type: ignore[misc]
         try:
             if not _only_looks(task_dispatcher):
                 held = _hold(plan().layout.build / ".lock")
+                formats.migrate(plan().layout.build)
                 files.sweep(plan().layout.build, plan().layout.dist)
             result = int(super().run_all(task_dispatcher))
             self._remember(task_dispatcher.nodes, result)
@@ -118,7 +120,7 @@ class PoolRunner(Runner):  # type: ignore[misc]
             bases = (pack.package.base for pack in plan().packs)
             read = [str(layout.state), *(str(base.blobs.parent.parent / "index.json") for base in bases if base)]
             record = noop_cache.record(stamps[0], stamps[1], read, said)
-            files.write(layout.build / "settled" / noop_cache.name(), record)
+            files.write(layout.build / noop_cache.DIRECTORY / noop_cache.name(), record)
 
     def run_tasks(self, task_dispatcher: Any) -> None:
         """Feed the pools from doit's dispatcher until nothing is left, or something failed."""

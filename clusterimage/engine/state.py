@@ -16,9 +16,11 @@ from typing import Any
 
 from doit.dependency import Dependency, FileChangedChecker
 
+from clusterimage.plan import formats
 from clusterimage.values import digest, stamp
 from clusterimage.values.errors import ClusterImageError
 
+_BLOBS = f"{formats.name('cache')}/sha256"  # what lies there is named by its digest
 _SCHEMA = "create table if not exists task (name text primary key, data text not null)"
 
 
@@ -174,4 +176,4 @@ class ContentChecker(FileChangedChecker):  # type: ignore[misc]
     @staticmethod
     def _sha256(path: str) -> str:
         folder, name = os.path.split(path)
-        return name if folder.endswith("cache/sha256") else digest.of_file(Path(path)).hex
+        return name if folder.endswith(_BLOBS) else digest.of_file(Path(path)).hex

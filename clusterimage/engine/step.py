@@ -1,28 +1,25 @@
 """The one place that knows the shape of a doit task, and what makes one up to date.
 
-A task is up to date while its inputs, its arguments, the code of the package and everything that it made are what they
-were when it last ran. The network, by which bytes come, is no part of that: NETWORK stands for it among the
+A task is up to date while its inputs, its fingerprint (fingerprint.py) and everything that it made are what they were
+when it last ran. The network, by which bytes come, is no part of that: NETWORK stands for it among the
 arguments, and REGISTRY for that with the login by which images are pushed.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clusterimage.engine import action
+from clusterimage.engine import action, fingerprint
 from clusterimage.engine.invocation import plan
 from clusterimage.storage import files, manifest
 from clusterimage.values import stamp
 
 Task = dict[str, Any]
-
-
 CPU, NET, SEND = "cpu", "net", "send"
 
 
@@ -50,7 +47,10 @@ def step(
     made: Made | None = None,
     pool: str = CPU,
 ) -> Task:
-    """Return the sub-task `STEP:NAME` that runs `call`, function and arguments, when what shapes it changed."""
+    """Return the sub-task `STEP:NAME` that runs `call`, function and arguments, when what shapes it changed.
+
+    The function has a row in `fingerprint.VERSIONS`.
+    """
     basename, _, sub_name = name.partition(":")
     function, *arguments = call
     return {
@@ -59,7 +59,7 @@ def step(
         "actions": [(action.run, [name, function, tuple(arguments)])],
         "file_dep": [str(path) for path in inputs],
         "targets": [str(path) for path in outputs],
-        "uptodate": [_Unchanged(_fingerprint(function, tuple(arguments)), outputs, made)],
+        "uptodate": [_Unchanged(function, tuple(arguments), outputs, made)],
         "clean": [(_clean, [outputs, made.root if made else None])],
         "io": {"capture": False},
         "meta": {"pool": pool},
@@ -122,12 +122,19 @@ def answer(name: str, doc: str, call: tuple[Any, ...], *, needs: tuple[str, ...]
 
 
 class _Unchanged:
-    """Tells whether arguments, code and outputs of a task are what they were; doit asks, and saves what we note."""
+    """Tells whether fingerprint and outputs of a task are what they were; doit asks, and saves what we note."""
 
-    def __init__(self, fingerprint: str, outputs: tuple[Path, ...], made: Made | None) -> None:
-        self.fingerprint = fingerprint
+    def __init__(
+        self, function: Callable[..., None], arguments: tuple[Any, ...], outputs: tuple[Path, ...], made: Made | None
+    ) -> None:
+        self.shaped_by = (function, arguments)
         self.outputs = outputs
         self.made = made
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The fingerprint of the task; made when doit asks: looking at the list of tasks needs none."""
+        return fingerprint.of(*self.shaped_by)
 
     def configure_task(self, task: Any) -> None:
         """Have doit save what the task made when it has run."""
@@ -149,21 +156,6 @@ class _Unchanged:
         for entry in manifest.read(self.made.listing):
             if not entry.is_directory:
                 yield self.made.root / entry.path
-
-
-def _fingerprint(function: Callable[..., None], arguments: tuple[Any, ...]) -> str:
-    text = f"{function.__module__}.{function.__qualname__}{arguments!r}"
-    return hashlib.sha256(f"{_code()}\n{text}".encode()).hexdigest()
-
-
-@functools.cache
-def _code() -> str:
-    """Return the digest of the package's source: other code may make other bytes."""
-    package = Path(manifest.__file__).parent
-    hasher = hashlib.sha256()
-    for path in sorted(path for path in package.rglob("*.py") if "upstream" not in path.parts):
-        hasher.update(path.read_bytes())
-    return hasher.hexdigest()
 
 
 def _clean(outputs: tuple[Path, ...], root: Path | None, dryrun: bool) -> None:

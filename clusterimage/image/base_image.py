@@ -1,7 +1,7 @@
 """The image that FROM names: an OCI layout on this machine or blobs that were pulled, and what it gives on.
 
 <DIR>/index.json  blobs/sha256/<hex>     `oci:DIR[:TAG]`, or a name that was built here (dist/)
-_build/layers/<hex>.list.json            what lies in a layer, by the digest of its blob, read once
+_build/layers-v1/<hex>.list.json            what lies in a layer, by the digest of its blob, read once
 
 https://github.com/opencontainers/image-spec (image-layout.md; layer.md for what `.wh.` means)
 """
@@ -40,7 +40,7 @@ _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 class Base:
     """A base image: its name for messages, its platforms, and the directory where its blobs lie by hex digest."""
 
-    name: str
+    name: str = field(compare=False)
     platforms: tuple[LockedPlatform, ...]
     blobs: Path
 

@@ -1,7 +1,7 @@
 """A build context, its Kubefile and its saved registries, made into the cluster image that is shipped.
 
     dist/<image>/   an OCI layout (oci/image.py) and SHA256SUMS over all of it
-    _build/layers/<key>.tar.gz or .tar.zst, <key>.json   every layer once, by its manifest and compressor
+    _build/layers-v1/<key>.tar.gz or .tar.zst, <key>.json   every layer once, by its manifest and compressor
 
 A part of the image that changes on its own is a layer of its own: an edited template makes kilobytes anew.
 """
@@ -168,7 +168,7 @@ def _remembered(record: Path, path: Path) -> Written | None:
         values = json.loads(record.read_text("utf-8"))
         written = Written(Digest(values["diff_id"]), Digest(values["digest"]), values["size"])
         stamped = stamp.at(path)
-        if stamped and values["stamp"] == stamped:
+        if stamped and values.get("stamp", values.get("seal")) == stamped:  # "seal" before formats had numbers
             return written
         intact = digest.of_file(path) == written.digest and stamp.at(path) == stamped
     except (OSError, ValueError, KeyError):

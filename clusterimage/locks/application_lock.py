@@ -1,7 +1,7 @@
 """What is kept of an application image besides its source.
 
 locks/apps/<id>.toml          the pins: `compressor`, [[base]] and [[image]] as in locks/<version>.toml
-_build/discovered/<id>.toml   the record: `key` of the source that was looked through, what was found in it
+_build/discovered-v1/<id>.toml   the record: `key` of the source that was looked through, what was found in it
 
 The lock belongs to the user and is committed; the record is made again whenever the source is another.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from clusterimage.locks.lock import LockedImage, image_lines, quote, read_image
+from clusterimage.locks.lock import FORMAT, LockedImage, image_lines, quote, read_image
 from clusterimage.storage import files
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
@@ -46,7 +46,8 @@ def load_pins(path: Path) -> Pins | None:
     if not path.exists():
         return None
     top = Table.load(path)
-    top.only("compressor", "base", "image")
+    top.format(FORMAT)
+    top.only("format", "compressor", "base", "image")
     return Pins(
         compressor=top.text("compressor"),
         base=next((read_image(row) for row in top.tables("base")), None),
@@ -58,6 +59,7 @@ def save_pins(path: Path, pins: Pins) -> None:
     """Write a lock, sorted; the same pins give the same bytes."""
     lines = [
         "# Pins of one application image, written by `doit lock`. Review a change as you would review code.",
+        f"format = {FORMAT}",
         f"compressor = {quote(pins.compressor)}",
     ]
     lines += image_lines(pins.base, "base") if pins.base else []

@@ -1,5 +1,6 @@
 """locks/<version>.toml: every byte that a build may use, pinned. Sorted and stable, so that a change can be reviewed.
 
+format = 1
 kubernetes = "v1.22.15"
 compressor = "isal isa-l-1 …"        what layers may be compressed by: another version, or CPU, may make other bytes
 
@@ -24,6 +25,7 @@ from clusterimage.values.reference import Reference
 from clusterimage.values.table import Table
 from clusterimage.values.version import Version
 
+FORMAT = 1  # 0, without the key, is the same but for the key
 FIRST_USE = "first download"
 
 
@@ -150,7 +152,8 @@ def load(path: Path) -> Lock | None:
     if not path.exists():
         return None
     top = Table.load(path)
-    top.only("kubernetes", "compressor", "file", "image")
+    top.format(FORMAT)
+    top.only("format", "kubernetes", "compressor", "file", "image")
     return Lock(
         kubernetes=top.parse("kubernetes", Version.parse),
         compressor=top.text("compressor"),
@@ -200,6 +203,7 @@ def save(path: Path, lock: Lock) -> None:
     """Write `lock`, sorted; the same pins give the same bytes."""
     lines = [
         "# Pins of one Kubernetes version, written by `doit lock`. Review a change as you would review code.",
+        f"format = {FORMAT}",
         f"kubernetes = {quote(str(lock.kubernetes))}",
         f"compressor = {quote(lock.compressor)}",
     ]

@@ -1,19 +1,20 @@
-"""Where everything lies: path arithmetic from one root, and nothing else.
+"""Where everything lies: path arithmetic from one root. The numbers are those of formats.py.
 
 locks/<version>.toml                        pins; a mirror of other bytes has its own below locks/<mirror>/
      /apps/<name>+<tag>.toml                pins of an application image, by the name of its tasks
-_build/cache/{sha256,partial}/<hex>         downloads and blobs
-      /trees/<name>/ <name>.manifest        extract
-      /rendered/<image>/ <image>.manifest   render-templates
-      /context/<image>/ <image>.manifest .copies  merge-rootfs
-      /discovered/<name>+<tag>.toml         lock, of an application image: the images that it was found to need
-      /images/<image>.manifest              pull-images
-      /registry/<set>/ <set>.manifest       save-registry
-      /loadable/<image>.tar.gz              save-registry, of the image that the node loads by hand
-      /layers/<key>.tar.gz|.tar.zst <key>.json  package
+_build/cache-v1/{sha256,partial}/<hex>      downloads and blobs
+      /trees-v1/<name>/ <name>.manifest     extract
+      /rendered-v1/<image>/ <image>.manifest  render-templates
+      /context-v1/<image>/ <image>.manifest .copies  merge-rootfs
+      /discovered-v1/<name>+<tag>.toml      lock, of an application image: the images that it was found to need
+      /images-v1/<image>.manifest           pull-images
+      /registry-v1/<set>/ <set>.manifest    save-registry
+      /loadable-v1/<image>.tar.gz           save-registry, of the image that the node loads by hand
+      /layers-v1/<key>.tar.gz|.tar.zst <key>.json  package
+      /packages-v1/<image>.manifest         package
+      /noop-v1/<words>.json                 that a build had nothing left to do, by its command line (noop_cache.py)
+      /state-v1.sqlite .lock                what doit remembers
       /log/<step>/<name>.log                what every task did
-      /settled/<words>.json                 that a build had nothing left to do, by its command line
-      /state.sqlite .lock                   what doit remembers
 dist/<image>/                               the cluster image: OCI layout and SHA256SUMS
 """
 
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterimage.catalog.spec import EMBEDDED, Mirror
+from clusterimage.plan import formats
 from clusterimage.storage.manifest import SUFFIX
 from clusterimage.transport.store import Store
 from clusterimage.values.version import Version
@@ -61,17 +63,17 @@ class Layout:
     @property
     def store(self) -> Store:
         """The content store."""
-        return Store(self.build / "cache")
+        return Store(self.build / formats.name("cache"))
 
     @property
     def layers(self) -> Path:
         """The cache of layers."""
-        return self.build / "layers"
+        return self.build / formats.name("layers")
 
     @property
     def state(self) -> Path:
         """The database of what is up to date."""
-        return self.build / "state.sqlite"
+        return self.build / f"{formats.name('state')}.sqlite"
 
     @property
     def locks(self) -> Path:
@@ -88,19 +90,19 @@ class Layout:
 
     def record(self, name: str) -> Path:
         """Return the record of the images that an application image was found to need."""
-        return self.build / "discovered" / f"{name}.toml"
+        return self.build / formats.name("discovered") / f"{name}.toml"
 
     def tree(self, step: str, name: str) -> Path:
         """Return the tree that `step` makes of that name."""
-        return self.build / step / name
+        return self.build / formats.name(step) / name
 
     def listing(self, step: str, name: str) -> Path:
         """Return the manifest that stands for that tree."""
-        return self.build / step / f"{name}{SUFFIX}"
+        return self.build / formats.name(step) / f"{name}{SUFFIX}"
 
     def loadable(self, name: str) -> Path:
         """Return the docker-archive of an image."""
-        return self.build / "loadable" / f"{name}.tar.gz"
+        return self.build / formats.name("loadable") / f"{name}.tar.gz"
 
     def log(self, task: str) -> Path:
         """Return the log file of the task `step:name`."""

@@ -19,6 +19,7 @@ from clusterimage.catalog.requirement import BASE, KUBERNETES
 from clusterimage.catalog.spec import ARCHES, Spec
 from clusterimage.locks import application_lock, lock
 from clusterimage.locks.lock import LockedImage
+from clusterimage.plan import formats
 from clusterimage.plan.layout import Layout
 from clusterimage.plan.selection import CNIS, Combination
 from clusterimage.storage import files
@@ -73,7 +74,9 @@ def prune(spec: Spec, layout: Layout, form: str, say: Callable[[str], None]) -> 
         places = {place: {"files": one.files, "bytes": one.bytes} for place, one in dropped.items()}
         say(json.dumps({"kind": "prune", "files": total.files, "bytes": total.bytes, "places": places, "locks": locks}))
         return
-    rows = [(f"{layout.build / place}", f"{one.files:,}", formatting.size(one.bytes)) for place, one in dropped.items()]
+    rows = [
+        (f"{_folder(layout, place)}", f"{one.files:,}", formatting.size(one.bytes)) for place, one in dropped.items()
+    ]
     for line in formatting.columns([("dropped", "files", "bytes"), *rows], right="12") if rows else ():
         say(line)
     say(f"{formatting.count(total.files, 'file')}, {formatting.size(total.bytes)} freed")
@@ -121,10 +124,16 @@ def _places() -> tuple[str, ...]:
     return (*_BY_DIGEST, *_BY_NAME, "layers", "cache/partial", "cache/sha256")
 
 
+def _folder(layout: Layout, place: str) -> Path:
+    """Return the directory of a place, in the format of this version; those of other formats are not ours to prune."""
+    what, _, below = place.partition("/")
+    return layout.build / formats.name(what) / below
+
+
 def _unused(layout: Layout, place: str, kept: Kept) -> Iterator[Path]:
     """Yield what nothing uses in one place of the build directory; a place behind a link is somebody else's."""
-    folder = layout.build / place
-    if not folder.is_dir() or any((layout.build / one).is_symlink() for one in (place, place.partition("/")[0])):
+    folder = _folder(layout, place)
+    if not folder.is_dir() or folder.is_symlink() or ("/" in place and folder.parent.is_symlink()):
         return
     short = {hex_digits[:_SHORT] for hex_digits in kept.blobs}
     for path in sorted(folder.iterdir()):

@@ -22,7 +22,7 @@ from clusterimage.storage import compression, manifest
 from clusterimage.transport.network import Network
 from clusterimage.transport.parallel import parallel_map
 from clusterimage.transport.store import Store
-from clusterimage.values.errors import ClusterImageError, ConfigError
+from clusterimage.values.errors import ClusterImageError, ConfigError, NewerFormatError
 from clusterimage.values.reference import Reference
 
 _AT_ONCE = 8
@@ -32,7 +32,18 @@ _IGNORE = "drop it, or name it in a list: ignore=FILE"
 
 def renew(network: Network, order: Order) -> None:
     """Find and pin everything anew; pins that nothing asks for are dropped."""
+    _refuse_newer(order)
     _write(network, order, Pins(compression.every(), None, ()), drop=True)
+
+
+def _refuse_newer(order: Order) -> None:
+    """Raise NewerFormatError for a lock that this version cannot read and so must not replace."""
+    try:
+        load_pins(order.lock)
+    except NewerFormatError:
+        raise
+    except ConfigError:
+        pass  # damaged: it is made anew
 
 
 def complete(network: Network, order: Order) -> None:

@@ -14,7 +14,7 @@ from clusterimage.storage import compression
 from clusterimage.transport.network import Network
 from clusterimage.transport.parallel import parallel_map
 from clusterimage.transport.store import Store
-from clusterimage.values.errors import ConfigError
+from clusterimage.values.errors import ConfigError, NewerFormatError
 from clusterimage.values.table import Table
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ def _known(locking: Locking) -> Lock:
     empty = lock.empty(locking.requirement.kubernetes, compression.every())
     try:
         return lock.load(locking.path) or empty
+    except NewerFormatError:
+        raise  # what this version cannot read it must not replace
     except ConfigError as error:
         log.warning("%s; made anew", error.problem)
         return empty

@@ -133,6 +133,13 @@ def _shared(origin: IO[bytes], target: IO[bytes], size: int) -> bool:
     return copied == size
 
 
+def rename(source: Path, dest: Path) -> None:
+    """Give the file or directory at `source` the name `dest`, on the same file system; nothing may be there."""
+    if dest.exists():
+        raise FileExistsError(f"{dest}: is there already")
+    source.rename(dest)
+
+
 def remove(path: Path) -> None:
     """Remove the file or tree at `path` if there is one; links are removed, never followed."""
     if path.is_symlink() or path.is_file():

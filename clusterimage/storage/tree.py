@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Piece:
 
     source: Path
     place: str
-    owner: str
+    owner: str = field(compare=False)  # for messages only
     part: str
     mode: int = 0o644
     rank: int = 0
@@ -44,7 +44,7 @@ class Branch:
 
     root: Path
     prefix: str
-    owner: str
+    owner: str = field(compare=False)  # for messages only
     rank: int = 0
 
     @property

@@ -1,1 +1,1 @@
-"""How bytes come here: connections, mirrors, logins, limits by host, and the content store that verifies them."""
+"""HTTP downloads: connections, mirrors, credentials, per-host rate limits, and the content-addressed store."""

@@ -1,7 +1,7 @@
 """Credentials for registries from Docker's configuration (https://docs.docker.com/reference/cli/docker/login).
 
-`auths` holds base64 of user:password; `credHelpers` and `credsStore` name a program docker-credential-NAME that is
-asked over standard input, so that no secret is ever an argument.
+`auths` holds base64 of user:password; `credHelpers` and `credsStore` name a credential helper docker-credential-NAME,
+which gets the registry on standard input and prints the credentials.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _MEND = "mend it, or run `docker login` again"
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A user and a password; the password never shows in a repr."""
+    """A user name and a password; the repr omits the password."""
 
     user: str
     password: str = field(repr=False)
 
 
 def find(config: Path | None, host: str) -> Credentials | None:
-    """Return what the Docker configuration file `config` knows for the registry `host`, or None."""
+    """Return the credentials for the registry `host` in the Docker configuration file `config`, or None."""
     if config is None or not config.exists():
         return None
     try:
@@ -43,20 +43,20 @@ def find(config: Path | None, host: str) -> Credentials | None:
         helper = helpers.get(key) or settings.get("credsStore", "")
         if not isinstance(helper, str):
             raise ConfigError(f"{config}: credsStore: not a name", hint=_MEND)
-        found = _ask(helper, key) or _stored(settings, key, config)
+        found = _from_helper(helper, key) or _from_auths(settings, key, config)
         if found is not None:
             return found
     return None
 
 
 def _object(config: Path, name: str, value: object) -> dict[str, Any]:
-    """Return `value`, which must be a JSON object; what it is instead is not shown, for it may be a secret."""
+    """Return `value` if it is a JSON object; else raise ConfigError without the value, which may be a secret."""
     if not isinstance(value, dict):
         raise ConfigError(f"{config}: {name or 'its content'}: not a JSON object", hint=_MEND)
     return value
 
 
-def _stored(settings: dict[str, Any], key: str, config: Path) -> Credentials | None:
+def _from_auths(settings: dict[str, Any], key: str, config: Path) -> Credentials | None:
     auths = _object(config, "auths", settings.get("auths", {}))
     auth = _object(config, f"auths.{key}", auths.get(key, {})).get("auth", "")
     if not auth:
@@ -68,7 +68,7 @@ def _stored(settings: dict[str, Any], key: str, config: Path) -> Credentials | N
     return Credentials(user, password)
 
 
-def _ask(helper: str, key: str) -> Credentials | None:
+def _from_helper(helper: str, key: str) -> Credentials | None:
     if not helper:
         return None
     program = f"docker-credential-{helper}"

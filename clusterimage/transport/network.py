@@ -1,6 +1,6 @@
-"""How the build reaches upstreams: mirrors, connections, credentials, and what a failed request means.
+"""The HTTP client of a build: mirrors, connections, authentication, and the mapping of failures to FetchError.
 
-A Network shapes where bytes come from, never what they are: it is no part of a task's fingerprint.
+A Network decides where bytes come from, not which bytes: it is not part of a task's cache key.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _HINTS = {
 }
 
 
-def _nothing(_: int) -> None:
-    """Hear of moved bytes and do nothing."""
+def _no_progress(_: int) -> None:
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: what is sent, and which answers are good ones.
+    """One HTTP request and the status codes that are not errors.
 
-    `repository` is the address whose login goes along where the URL itself does not say it, and `scope` what a token
-    is asked for besides what the registry's challenge names.
+    `repository` is the URL whose credentials are sent when they do not follow from the request's URL (uploads);
+    `scope` is requested for a token in addition to the scope of the registry's challenge.
     """
 
     method: str = "GET"
@@ -60,9 +60,10 @@ class Call:
 
 @dataclass
 class Network:
-    """Where bytes come from. `moved` hears the size of every chunk received; `timeout` is in seconds, of silence.
+    """HTTP client with mirrors and credentials, shared by all threads.
 
-    `login` goes before what `docker_config` knows; it is meant for one registry.
+    `moved` is called with the bytes of every chunk received; `timeout` is the read timeout in seconds. `login` takes
+    precedence over `docker_config`; it is sent to any registry, so use it for one only.
     """
 
     mirror: Mirror = field(default_factory=lambda: Mirror("none"))
@@ -72,7 +73,7 @@ class Network:
     offline: bool = False
     timeout: float = 60.0
     attempts: int = 5
-    moved: Callable[[int], None] = _nothing
+    moved: Callable[[int], None] = _no_progress
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -83,7 +84,7 @@ class Network:
     # ------------------------------------------------------------------ where
 
     def file_url(self, url: str) -> str:
-        """Return where the file that is published at `url` is fetched from."""
+        """Return the URL to fetch the file published at `url` from, mirrors applied."""
         for prefix, base in self.mirror.files:
             if prefix and url.startswith(prefix):
                 return base + url.removeprefix(prefix)
@@ -93,7 +94,7 @@ class Network:
         return url
 
     def repository_url(self, host: str, repository: str) -> str:
-        """Return the distribution API's address of a repository, mirrors applied: https://HOST/v2/REPOSITORY."""
+        """Return the distribution API URL of a repository, mirrors applied: https://HOST/v2/REPOSITORY."""
         place = dict(self.mirror.registries)
         target = place.get(host) or place.get("*", "").replace("{host}", host) or self.sources.get(host, host)
         real, _, prefix = target.partition("/")
@@ -105,9 +106,9 @@ class Network:
     # --------------------------------------------------------------- requests
 
     def opener(self, url: str, headers: Mapping[str, str] | None = None, size: int | None = None) -> Opener:
-        """Return a function that asks for `url` from an offset on, as a download that goes on needs it.
+        """Return a function that requests `url` from an offset on, with a Range header unless that is 0.
 
-        It waits for its turn among all bodies of that host; `size` is what is expected, None where nobody knows.
+        It waits for a slot of the host's limiter; `size` is the expected size in bytes, None if unknown.
         """
 
         @contextmanager
@@ -121,12 +122,12 @@ class Network:
     def open(
         self, url: str, *, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> AbstractContextManager[requests.Response]:
-        """Ask for `url` and yield the response, not yet read; every failure is a FetchError that names the URL."""
+        """Request `url` and yield the response with its body unread; raises FetchError naming the URL."""
         return self.send(url, Call(method, tuple((headers or {}).items())))
 
     @contextmanager
     def send(self, url: str, call: Call) -> Iterator[requests.Response]:
-        """Send `call` and yield its response, not yet read; every failure is a FetchError that names the URL."""
+        """Send `call` and yield the response with its body unread; raises FetchError naming the URL."""
         import requests
         from urllib3.exceptions import HTTPError
 
@@ -135,14 +136,14 @@ class Network:
         try:
             with self._send(url, call) as response:
                 if response.status_code not in call.expected:
-                    raise _refused(url, response, "" if call.method in ("GET", "HEAD") else _reason_given(response))
+                    raise _failed(url, response, "" if call.method in ("GET", "HEAD") else _registry_error(response))
                 yield response
         except (requests.RequestException, HTTPError) as error:
             hint = "check the network, a proxy, or mirror="
-            raise FetchError(f"{redact(url)}: {_reason(error)}", hint=hint, retryable=_passing(error)) from error
+            raise FetchError(f"{redact(url)}: {_reason(error)}", hint=hint, retryable=_is_transient(error)) from error
 
     def _send(self, url: str, call: Call) -> requests.Response:
-        """Send once; answer a registry's challenge once."""
+        """Send the request; after a 401 with a challenge, authenticate and send it once more."""
         place = call.repository or url
         known = "/v2/" in place and urlsplit(place).netloc == urlsplit(url).netloc
         authorization = self._tokens.get(_scope(place), "") if known else ""
@@ -151,7 +152,7 @@ class Network:
         if response.status_code != 401 or not known or not challenge:
             return response
         response.close()
-        token = self._answer(place, challenge, call.scope)
+        token = self._authorize(place, challenge, call.scope)
         if not token or token == authorization:
             return response
         self._tokens[_scope(place)] = token
@@ -159,16 +160,16 @@ class Network:
 
     def _request(self, url: str, call: Call, authorization: str = "") -> requests.Response:
         session = self._session()
-        # A registry is told what Docker's configuration says; only for plain files requests may ask a netrc file.
+        # Registries get credentials from Docker's configuration; requests may read netrc for plain files only.
         login = _Authorization(authorization) if "/v2/" in (call.repository or url) else None
-        patience = (min(self.timeout, 15.0), self.timeout)
+        timeouts = (min(self.timeout, 15.0), self.timeout)
         response = session.request(
             call.method,
             url,
             headers=dict(call.headers),
             data=call.body,
             stream=True,
-            timeout=patience,
+            timeout=timeouts,
             auth=login,
             verify=self._ca,
         )
@@ -177,7 +178,7 @@ class Network:
         return response
 
     def _session(self) -> requests.Session:
-        """Return the one session that all threads share, and with it the connections that are kept."""
+        """Return the session, and with it the connection pool, that all threads share."""
         with self._lock:
             self._shared = self._shared or self._new_session()
             return self._shared
@@ -189,23 +190,23 @@ class Network:
         session = requests.Session()
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(pool_connections=16, pool_maxsize=16))
-        # The embedded upstream is on loopback, where a proxy of the user's environment has no business.
+        # The embedded upstream is on loopback: ignore the proxy variables of the environment.
         session.trust_env = self.mirror.name != EMBEDDED
         session.headers["User-Agent"] = AGENT
-        # What is pinned are the bytes as they lie on the server: no encoding on the way.
+        # The pinned digests are of the stored bytes: request no content encoding.
         session.headers["Accept-Encoding"] = "identity"
         return session
 
     @property
     def _ca(self) -> str | None:
-        """The mirror's CA, said with every request: a session's would give way to REQUESTS_CA_BUNDLE."""
+        """The mirror's CA file, passed with every request: REQUESTS_CA_BUNDLE overrides a session's `verify`."""
         if self.mirror.ca and not Path(self.mirror.ca).is_file():
             where = f"versions.toml: mirrors.{self.mirror.name}.ca"
             raise ConfigError(f"{where}: {self.mirror.ca}: no such file", hint="a path from the project's directory")
         return self.mirror.ca or None
 
-    def _answer(self, url: str, challenge: str, scope: str) -> str:
-        """Return the Authorization header that a registry's challenge asks for, or "" without credentials."""
+    def _authorize(self, url: str, challenge: str, scope: str) -> str:
+        """Return the Authorization header for a WWW-Authenticate challenge, or "" if there is none to send."""
         kind, _, rest = challenge.partition(" ")
         login = self.login or credentials.find(self.docker_config, _account(url))
         if kind.lower() == "basic":
@@ -224,12 +225,12 @@ class Network:
         with self._session().get(realm, params=query, auth=basic, timeout=self.timeout, verify=self._ca) as response:
             _refuse_downgrade(realm, response)
             if response.status_code != 200:
-                raise _refused(realm, response)
+                raise _failed(realm, response)
             return f"Bearer {_token(realm, response.content)}"
 
 
 class _Authorization:
-    """Sets the header of that name, or none: whoever says so keeps requests from looking for a netrc file."""
+    """Sets the Authorization header, or none; passing it as `auth` keeps requests from reading netrc."""
 
     def __init__(self, value: str) -> None:
         self.value = value
@@ -241,13 +242,13 @@ class _Authorization:
 
 
 def chunks(response: requests.Response) -> Iterator[bytes]:
-    """Yield the body of `response` as it comes, in pieces of at most a mebibyte: what has come can be kept at once."""
+    """Yield the raw body in pieces of at most 1 MiB as they arrive, so that a partial download can be kept."""
     while piece := response.raw.read1(CHUNK, decode_content=False):
         yield piece
 
 
 def redact(url: str) -> str:
-    """Return `url` without credentials and query, both of which may be secrets."""
+    """Return `url` without credentials and query, which may be secrets."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
@@ -261,7 +262,7 @@ def _refuse_downgrade(url: str, response: requests.Response) -> None:
 
 
 def _token(realm: str, answer: bytes) -> str:
-    """Return the token in a token server's answer."""
+    """Return the token of a token server's response; without one raise FetchError."""
     try:
         body = json.loads(answer)
         token = body.get("token") or body.get("access_token")
@@ -272,8 +273,8 @@ def _token(realm: str, answer: bytes) -> str:
     return token
 
 
-def _reason_given(response: requests.Response) -> str:
-    """Return what a registry says is wrong with what it was sent, or ""."""
+def _registry_error(response: requests.Response) -> str:
+    """Return code and message of a registry's error response, or ""."""
     try:
         error = response.json()["errors"][0]
         return " ".join(f" ({error['code']}: {error.get('message', '')})".splitlines())
@@ -281,7 +282,7 @@ def _reason_given(response: requests.Response) -> str:
         return ""
 
 
-def _refused(url: str, response: requests.Response, said: str = "") -> FetchError:
+def _failed(url: str, response: requests.Response, said: str = "") -> FetchError:
     code = response.status_code
     return FetchError(
         f"{redact(url)}: {code} {response.reason}{said}",
@@ -293,7 +294,7 @@ def _refused(url: str, response: requests.Response, said: str = "") -> FetchErro
 
 
 def _reason(error: BaseException) -> str:
-    """Return the innermost cause of a requests error, on one line."""
+    """Return the innermost cause of a requests error as one line."""
     text = str(error)
     for inner in (error.__cause__, error.__context__, *error.args):
         reason = getattr(inner, "reason", None) or inner
@@ -303,15 +304,15 @@ def _reason(error: BaseException) -> str:
     return " ".join(text.split(": ", 1)[-1].split()) if text.startswith("<") else " ".join(text.split())
 
 
-def _passing(error: Exception) -> bool:
-    """Return whether the same request may succeed later: not for a certificate or a URL that is wrong."""
+def _is_transient(error: Exception) -> bool:
+    """Return whether a retry can succeed: not for TLS errors or invalid URLs."""
     from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError
 
     return not isinstance(error, SSLError | InvalidURL | InvalidSchema | MissingSchema)
 
 
 def _scope(url: str) -> tuple[str, str]:
-    """Return host and repository of a distribution API address: what a token is good for."""
+    """Return host and repository of a distribution API URL: the cache key of a token."""
     parts = urlsplit(url)
     repository = parts.path.removeprefix("/v2/")
     for verb in ("/manifests/", "/blobs/", "/tags/"):

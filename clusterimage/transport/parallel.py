@@ -1,4 +1,4 @@
-"""Doing the same to many things, several at a time."""
+"""A parallel map on threads."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ R = TypeVar("R")
 
 
 def parallel_map(act: Callable[[T], R], things: Sequence[T], at_once: int) -> list[R]:
-    """Do `act` to every thing, `at_once` at a time; the first failure is raised, and what has not begun does not.
+    """Call `act` for every item on `at_once` threads and return the results in order.
 
-    Each runs in a copy of the caller's context: what is logged goes to the log of its task.
+    The first exception is raised; calls that have not started are cancelled. Each call runs in a copy of the caller's
+    contextvars, so that its log records go to the log of the task.
     """
     failed = threading.Event()
 

@@ -1,7 +1,7 @@
-"""The content store: files named by their sha256, that nobody sees before they are verified.
+"""The content-addressed store: files named by their sha256, visible only after verification.
 
-cache/sha256/<hex>     whole and verified, read-only
-cache/partial/<hex>    what a cut-off download had received; the next try goes on from there
+cache-v1/sha256/<hex>     whole and verified, read-only
+cache-v1/partial/<hex>    what a cut-off download had received; the next try goes on from there
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _verified: set[tuple[Path, tuple[int, ...]]] = set()
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be fetched: a name for messages, and its pin; `size` is in bytes, None where it is not known."""
+    """A blob to fetch: a name for messages, its digest, and its size in bytes (None if unknown)."""
 
     what: str
     digest: Digest
@@ -50,15 +50,15 @@ class Store:
     root: Path
 
     def path(self, digest: Digest) -> Path:
-        """Return where the content of that digest lies."""
+        """Return the path of the blob with that digest."""
         return self.root / "sha256" / digest.hex
 
     def partial(self, digest: Digest) -> Path:
-        """Return where an unfinished download of that digest lies."""
+        """Return the path of an incomplete download of that digest."""
         return self.root / "partial" / digest.hex
 
     def has(self, digest: Digest) -> bool:
-        """Return whether the content is there and is what its name says; a damaged file is removed."""
+        """Return whether the blob is stored and matches its digest; a damaged file is removed."""
         path = self.path(digest)
         try:
             status = path.stat()
@@ -75,7 +75,7 @@ class Store:
         return True
 
     def put(self, data: bytes) -> Digest:
-        """Keep `data`, unless it is there already, and return its digest."""
+        """Store `data` if it is missing, and return its digest."""
         digest = digests.of_bytes(data)
         with single_flight(self.path(digest)):
             if not self.has(digest):
@@ -83,10 +83,10 @@ class Store:
         return digest
 
     def fetch(self, wanted: Wanted, opener: Opener, attempts: int, moved: Callable[[int], None]) -> None:
-        """Bring `wanted` into the store unless it is there; `opener(offset)` asks for the bytes from `offset` on.
+        """Download `wanted` if it is missing; `opener(offset)` requests the bytes from `offset` on.
 
-        A cut-off transfer goes on where it ended, also in a later process. Raises FetchError when `attempts` in a row
-        bring nothing, and DigestMismatch for bytes that are not the pinned ones; those are thrown away.
+        An interrupted download is resumed, also by a later process. Raises FetchError after `attempts` in a row without
+        new bytes, and DigestMismatch for a wrong digest or size; those bytes are deleted.
         """
         dest = self.path(wanted.digest)
         with single_flight(dest):
@@ -105,7 +105,7 @@ class Store:
             self._keep(transfer.partial, dest, wanted.mode)
 
     def adopt(self, opener: Opener, what: str, attempts: int, moved: Callable[[int], None]) -> tuple[Digest, int]:
-        """Bring content whose digest nobody published into the store (trust on first use); return digest and size."""
+        """Download content that has no published digest (trust on first use); return its digest and size in bytes."""
         wanted = Wanted(what, digests.of_bytes(what.encode()), None)
         with single_flight(self.partial(wanted.digest)):
             self.partial(wanted.digest).unlink(missing_ok=True)
@@ -119,7 +119,7 @@ class Store:
         return digest, size
 
     def keep(self, pieces: Iterable[bytes]) -> tuple[Digest, int]:
-        """Keep content that nobody has pinned, unless it is there already; return its digest and size."""
+        """Store the concatenated `pieces` if they are missing; return their digest and size in bytes."""
         partial, hasher = files.beside(self.root / "partial" / "kept"), Hasher()
         try:
             with partial.open("wb") as stream:
@@ -144,7 +144,7 @@ class Store:
 
 
 class Transfer:
-    """One download into `partial`: hashed on the way, going on where an earlier one ended."""
+    """One download into `partial`, hashed while it is received; it resumes an earlier one."""
 
     def __init__(self, wanted: Wanted, partial: Path, moved: Callable[[int], None]) -> None:
         self.wanted = wanted
@@ -155,7 +155,7 @@ class Transfer:
         self.furthest = 0
 
     def run(self, opener: Opener, attempts: int) -> None:
-        """Receive all and verify it; raises FetchError, or DigestMismatch after throwing the bytes away."""
+        """Receive and verify everything; raises FetchError, or DigestMismatch after deleting the bytes."""
         self.receive(opener, attempts)
         wanted, hasher = self.wanted, self.hasher
         if hasher.digest == wanted.digest and wanted.size in (None, hasher.size):
@@ -168,7 +168,7 @@ class Transfer:
         raise DigestMismatch(wanted.what, expected=expected, actual=actual)
 
     def receive(self, opener: Opener, attempts: int) -> None:
-        """Receive into `partial` until the stated size, or the end of the body where none is stated."""
+        """Receive into `partial` up to the expected size, or to the end of the body if that is unknown."""
         self.partial.parent.mkdir(parents=True, exist_ok=True)
         self.hasher, self.resumed = Hasher(), self.partial.exists()
         if self.resumed:
@@ -180,11 +180,11 @@ class Transfer:
         retry(self.wanted.what, attempts, lambda: self._try(opener))
 
     def _try(self, opener: Opener) -> bool:
-        """Ask once; False when it failed but got further than ever before."""
+        """Send one request; return False if it failed after new bytes were received."""
         if self.hasher.size == self.wanted.size:
             return True
         try:
-            self._ask(opener)
+            self._request(opener)
         except FetchError as error:
             if error.retryable and self.hasher.size > self.furthest:
                 self.furthest = self.hasher.size
@@ -193,29 +193,29 @@ class Transfer:
             raise
         return True
 
-    def _ask(self, opener: Opener) -> None:
+    def _request(self, opener: Opener) -> None:
         try:
-            self._ask_from(opener)
+            self._request_from(opener)
         except FetchError as error:
             if error.status != _RANGE_NOT_SATISFIABLE:
                 raise
-            # What the server has is shorter than what we had received: begin again, it may have been cut there too.
+            # 416: the server's file ends before our offset. Restart from 0, as it may be truncated for good.
             ended = self.hasher.size
             self.moved(-ended)
             self.hasher = Hasher()
             self.partial.unlink(missing_ok=True)
-            raise self._ended(ended) from error
+            raise self._truncated(ended) from error
 
-    def _ended(self, size: int) -> FetchError:
+    def _truncated(self, size: int) -> FetchError:
         hint = "the upstream is damaged: compare with its release page, or use mirror="
         return FetchError(
             f"{self.wanted.what}: ended after {size} of {self.wanted.size} bytes", hint=hint, retryable=True
         )
 
-    def _ask_from(self, opener: Opener) -> None:
+    def _request_from(self, opener: Opener) -> None:
         with opener(self.hasher.size) as response:
             if self.hasher.size and response.status_code != 206:
-                # The server does not know Range: everything comes again.
+                # The server ignores Range requests: restart from 0.
                 self.moved(-self.hasher.size)
                 self.hasher = Hasher()
             with self.partial.open("r+b" if self.hasher.size else "wb") as stream:
@@ -224,7 +224,7 @@ class Transfer:
                 stream.flush()
                 os.fsync(stream.fileno())
         if self.wanted.size is not None and self.hasher.size < self.wanted.size:
-            raise self._ended(self.hasher.size)
+            raise self._truncated(self.hasher.size)
 
     def _copy(self, response: requests.Response, stream: BinaryIO) -> None:
         for chunk in chunks(response):
@@ -237,15 +237,16 @@ class Transfer:
 
 @contextmanager
 def single_flight(path: Path) -> Iterator[None]:
-    """Let one thread at a time make `path`; the others wait and then find it made."""
+    """Let one thread at a time create `path`; the others wait and then find it."""
     with _locks[path]:
         yield
 
 
 def retry(what: str, attempts: int, act: Callable[[], bool]) -> None:
-    """Call `act` until it returns; after a FetchError that may pass, wait and try again, `attempts` times in a row.
+    """Call `act` until it returns True; a retryable FetchError is retried, up to `attempts` failures in a row.
 
-    `act` returning False means that it got some bytes before it failed: then counting begins anew.
+    `act` returns False for a failure after progress, which resets the count. The delay is the error's `wait` (from
+    Retry-After), else exponential: 0.5 s, doubled up to 8 s.
     """
     failures = 0
     while True:

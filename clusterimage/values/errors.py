@@ -2,6 +2,7 @@
 
     ClusterImageError            what is wrong, where, and what to do next
      +- ConfigError              versions.toml, a lock, a variable, a Kubefile
+         +- NewerFormatError     a file that a newer clusterimage wrote
      +- FetchError               a server did not give what was asked for (knows whether trying again can help)
      +- DigestMismatch           bytes differ from their pin
      +- CollisionError           two owners of one path
@@ -27,6 +28,16 @@ class ClusterImageError(Exception):
 
 class ConfigError(ClusterImageError):
     """Something that the user wrote is not valid."""
+
+
+class NewerFormatError(ConfigError):
+    """A newer clusterimage wrote the file at `where`, in `format`; this one reads up to `known` and changes nothing."""
+
+    def __init__(self, where: str, format: int, known: int) -> None:
+        hint = "use that newer clusterimage, or move the file away and lock again"
+        super().__init__(
+            f"{where}: format {format} is newer than {known}, the newest that this version reads", hint=hint
+        )
 
 
 class FetchError(ClusterImageError):

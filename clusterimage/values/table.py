@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from clusterimage.values.errors import ConfigError
+from clusterimage.values.errors import ConfigError, NewerFormatError
 
 T = TypeVar("T")
 
@@ -104,6 +104,16 @@ class Table:
             if error.problem.startswith(self.where):
                 raise
             raise self.error(key, error.problem, error.hint) from error
+
+    def format(self, known: int) -> int:
+        """Return the number in `format`, 0 for a file from before there was one.
+
+        One above `known` raises NewerFormatError: look at it before any other key, which may be new as well.
+        """
+        number = self.get("format", int, 0)
+        if number > known:
+            raise NewerFormatError(self.where, number, known)
+        return number
 
     def only(self, *known: str) -> None:
         """Refuse keys that nobody reads, naming the nearest known one."""

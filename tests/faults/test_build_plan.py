@@ -21,7 +21,7 @@ def test_a_plan_asks_nobody_and_a_build_does_what_it_said(project: Project, lock
     said = forecast(project, "offline=yes")
 
     assert locked.requests.entries == ()
-    assert not (project.root / "dist").exists() and not (project.root / "_build/fake/context").exists()
+    assert not (project.root / "dist").exists() and not (project.root / "_build/fake/context-v1").exists()
     assert project.doit("build", *WORDS).code == 0
     asked = locked.requests.entries
     assert {entry.method for entry in asked} == {"GET"}

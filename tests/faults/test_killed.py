@@ -29,7 +29,7 @@ def test_a_build_killed_twenty_times_is_right(project: Project, locked: Upstream
         time.sleep(moments.uniform(0.1, 0.7))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        finished = {path.name for path in (project.root / "_build/fake/cache/sha256").glob("*")}
+        finished = {path.name for path in (project.root / "_build/fake/cache-v1/sha256").glob("*")}
         locked.requests.clear()
 
         result = project.doit(*WORDS)
@@ -51,7 +51,7 @@ def test_a_half_file_is_gone_on_with_by_the_next_run(project: Project, locked: U
         env=clean_environment(),
         stdout=subprocess.DEVNULL,
     )
-    partial = project.root / "_build/fake/cache/partial"
+    partial = project.root / "_build/fake/cache-v1/partial"
     for _ in range(200):
         if any(path.stat().st_size == 5000 for path in partial.glob("*")):
             break

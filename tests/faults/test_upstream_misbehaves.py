@@ -16,7 +16,7 @@ QUICK = {"CLUSTERIMAGE_TIMEOUT": "1"}
 
 
 def store(project: Project) -> list[Path]:
-    return sorted((project.root / "_build/fake/cache/sha256").glob("*"))
+    return sorted((project.root / "_build/fake/cache-v1/sha256").glob("*"))
 
 
 def check_failure(project: Project, result: Result, *words: str) -> None:
@@ -167,7 +167,7 @@ def test_offline_builds_from_the_cache_and_asks_nobody(project: Project, locked:
     locked.requests.clear()
 
     assert project.doit("build", *SMALL, "offline=yes").code == 0
-    (project.root / "_build/fake/state.sqlite").unlink()
+    (project.root / "_build/fake/state-v1.sqlite").unlink()
     assert project.doit("build", *SMALL, "offline=yes").code == 0
 
     assert locked.requests.count() == 0

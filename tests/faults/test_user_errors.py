@@ -160,7 +160,7 @@ def test_a_full_disk_is_said_and_finished_downloads_stay(project: Project) -> No
     assert "Traceback" not in result.text
     from clusterimage.values.digest import of_file
 
-    finished = list((keep / "embedded/cache/sha256").iterdir())
+    finished = list((keep / "embedded/cache-v1/sha256").iterdir())
     assert finished
     for path in finished:
         assert of_file(path).hex == path.name
@@ -226,7 +226,7 @@ def test_what_a_run_tells_a_file_is_in_it(project: Project) -> None:
 def test_a_damaged_database_is_put_aside(project: Project) -> None:
     project.build("cni=none", "platform=amd64")
     good = project.digest()
-    (project.root / "_build/embedded/state.sqlite").write_bytes(b"not a database" * 100)
+    (project.root / "_build/embedded/state-v1.sqlite").write_bytes(b"not a database" * 100)
 
     result = project.build("cni=none", "platform=amd64")
 

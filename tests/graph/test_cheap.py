@@ -41,7 +41,7 @@ def test_a_build_with_nothing_to_do_finds_it_in_one_look(project: Project) -> No
     assert again.out.splitlines() == [*images, "0 tasks run, 75 up to date, 0.0 s"]
     assert again.of("clusterimage") == LOOKING and again.of("sqlite3") == set()
     assert (again.written, again.connected) == ([], [])
-    assert [path for path in again.read if not path.startswith("_build/embedded/settled/")] == []
+    assert [path for path in again.read if not path.startswith("_build/embedded/noop-v1/")] == []
 
 
 def test_the_long_way_hashes_nothing_either(project: Project) -> None:
@@ -51,7 +51,7 @@ def test_the_long_way_hashes_nothing_either(project: Project) -> None:
 
     assert "0 tasks run, 30 up to date" in again.out
     assert again.of("clusterimage") > LOOKING and again.connected == []
-    assert [path for path in again.read if "/cache/" in path or path.startswith("context/")] == ["context/imageList"]
+    assert [path for path in again.read if "/cache-v1/" in path or path.startswith("context/")] == ["context/imageList"]
     assert again.written == ["_build/embedded/.lock"]
 
 
@@ -108,7 +108,7 @@ def _edit_the_context(project: Project) -> None:
 
 
 def _delete_a_link(project: Project) -> None:
-    next((project.root / "_build/embedded/registry/me+app+v1-amd64").rglob("link")).unlink()
+    next((project.root / "_build/embedded/registry-v1/me+app+v1-amd64").rglob("link")).unlink()
 
 
 def _edit_the_base(project: Project) -> None:
@@ -139,7 +139,7 @@ def test_the_image_of_a_kubefile_is_remembered_until_something_of_it_changes(
 
 def test_a_user_s_file_is_read_once_for_its_copy_and_its_digest(project: Project) -> None:
     plant(project.root / "app", {"Kubefile": "FROM scratch\nCOPY . .\n", "images/large.bin": "x" * 5_000_000})
-    copy = "_build/embedded/context/me+app+v1/images/large.bin"
+    copy = "_build/embedded/context-v1/me+app+v1/images/large.bin"
 
     locked = counted(project, "lock", *APPLICATION[1:])
     built = counted(project, *APPLICATION)

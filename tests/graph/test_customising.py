@@ -17,7 +17,7 @@ SMALL = ("cni=none", "platform=amd64")
 
 
 def rootfs(project: Project, name: str = "v1.22.15-docker") -> Path:
-    return project.root / "_build/embedded/context" / name / "rootfs"
+    return project.root / "_build/embedded/context-v1" / name / "rootfs"
 
 
 def documents(project: Project, name: str = "v1.22.15-docker") -> dict[str, dict[str, object]]:
@@ -89,7 +89,7 @@ def test_another_registry_and_other_networks_are_settings(project: Project) -> N
     assert "hub.example.com:5443/pause:3.5" in (root / "etc/dump-config.toml").read_text()
     registry = yaml.safe_load((root / "etc/registry.yml").read_text())
     assert "hub.example.com" in str(registry) and "5443" in str(registry)
-    calico = (project.root / "_build/embedded/context/v1.22.15-containerd-calico/custom-resources.yaml").read_text()
+    calico = (project.root / "_build/embedded/context-v1/v1.22.15-containerd-calico/custom-resources.yaml").read_text()
     assert "10.244.0.0/16" in calico and "hub.example.com:5443" in calico
 
 
@@ -110,7 +110,7 @@ def test_a_user_s_parts_of_kubeadm_yml_are_laid_over_the_default(project: Projec
     assert found["ClusterConfiguration"]["networking"]["podSubnet"] == "10.5.0.0/16"  # type: ignore[index]
     arguments = found["ClusterConfiguration"]["apiServer"]["extraArgs"]  # type: ignore[index]
     assert arguments["audit-log-maxage"] == "30" and arguments["audit-log-format"] == "json"
-    calico = (project.root / "_build/embedded/context/v1.22.15-docker-calico/custom-resources.yaml").read_text()
+    calico = (project.root / "_build/embedded/context-v1/v1.22.15-docker-calico/custom-resources.yaml").read_text()
     assert "10.5.0.0/16" in calico
 
 
@@ -129,7 +129,7 @@ def test_extra_images_are_saved(project: Project) -> None:
 
     project.build(*SMALL)
 
-    saved = project.root / "_build/embedded/registry/base-v1.22.15-amd64/docker/registry/v2/repositories"
+    saved = project.root / "_build/embedded/registry-v1/base-v1.22.15-amd64/docker/registry/v2/repositories"
     assert (saved / "library/nginx/_manifests/tags/1.25/current/link").exists()
     assert (saved / "prometheus/node-exporter/_manifests/tags/v1.6.1/current/link").exists()
 
@@ -164,7 +164,7 @@ def test_auto_build_ends_with_the_kubefile_and_image_list_of_the_seed(project: P
         "CNI calico local://calico.sh",
         'LAUNCH ["calico"]',
     ]
-    listing = (project.root / "_build/embedded/context/v1.22.15-docker-calico/imageList").read_text().splitlines()
+    listing = (project.root / "_build/embedded/context-v1/v1.22.15-docker-calico/imageList").read_text().splitlines()
     assert listing == [
         "docker.io/sealerio/lvscare:v1.1.3-beta.8",
         "quay.io/tigera/operator:v1.25.3",

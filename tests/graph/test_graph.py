@@ -125,7 +125,7 @@ def test_clean_of_one_step_removes_what_that_step_made(project: Project) -> None
 
     project.doit("clean", "merge-rootfs:v1.22.15-docker", "mirror=embedded", "cni=none", "platform=amd64")
 
-    assert not (project.root / "_build/embedded/context/v1.22.15-docker").exists()
+    assert not (project.root / "_build/embedded/context-v1/v1.22.15-docker").exists()
     assert (project.root / "dist/embedded/v1.22.15-docker/index.json").exists()
 
 

@@ -107,7 +107,7 @@ def test_any_damaged_file_is_mended(built_small: Project, damage: str) -> None:
 
 def caches(paths: set[Path]) -> set[Path]:
     """Return what need not come back: layers whose image holds them already, and what a lock brought in."""
-    return {path for path in paths if path.parts[2] in ("layers", "cache")}
+    return {path for path in paths if path.parts[2] in ("layers-v1", "cache-v1")}
 
 
 def hurt(path: Path, damage: str) -> None:
@@ -141,7 +141,7 @@ def test_an_overlay_wins_over_everything_and_is_a_layer_of_its_own(project: Proj
     result = project.build("cni=none", "platform=amd64", "overlay=site")
 
     assert ran(result) == ["merge-rootfs:v1.22.15-docker", "package:v1.22.15-docker"]
-    tree = project.root / "_build/embedded/context/v1.22.15-docker/amd64"
+    tree = project.root / "_build/embedded/context-v1/v1.22.15-docker/amd64"
     assert (tree / "etc/daemon.json").read_text() == '{"debug": true}\n'
     assert (tree / "bin/kubeadm").read_text() == "#!/bin/sh\n"
     after = layers(project)

@@ -199,7 +199,7 @@ def test_a_layout_and_a_registry_image_can_be_built_on(user: Project) -> None:
 def test_images_of_the_base_are_not_saved_again(user: Project) -> None:
     good(package(user, f"FROM {BASE}\nCOPY imageList manifests\n", imageList="k8s.gcr.io/pause:3.5\nbusybox:1\n"))
 
-    assert (user.root / "_build/embedded/registry/me+app+v1-amd64").exists()
+    assert (user.root / "_build/embedded/registry-v1/me+app+v1-amd64").exists()
     assert {name for name in Built(user).files(-2) if name.endswith("current/link")} == {
         "registry/docker/registry/v2/repositories/library/busybox/_manifests/tags/1/current/link"
     }

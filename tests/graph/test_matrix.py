@@ -45,7 +45,7 @@ def test_every_byte_of_a_matrix_is_fetched_once_and_lies_there_once(project: Pro
     entries = upstream.requests.entries
     asked = Counter(entry.path[max(entry.path.rfind("sha256:"), 0) :] for entry in entries)
     assert [what for what, times in asked.items() if times > 1] == []
-    store = project.root / "_build/fake/cache/sha256"
+    store = project.root / "_build/fake/cache-v1/sha256"
     assert sum(entry.sent for entry in entries) == sum(path.stat().st_size for path in store.iterdir())
     assert inodes(project.root) <= 1.15 * contents(project.root)
 
@@ -58,13 +58,13 @@ def test_the_same_matrix_again_asks_for_nothing_and_reads_nothing(project: Proje
 
     assert "\n0 tasks run, " in again.out
     assert upstream.requests.count() == 0 and again.connected == []
-    assert [path for path in again.read if "/cache/" in path or path.endswith((".tar.gz", "/data"))] == []
+    assert [path for path in again.read if "/cache-v1/" in path or path.endswith((".tar.gz", "/data"))] == []
 
 
 def outputs(root: Path) -> list[Path]:
     """Return every file that a build made, but what it says of itself."""
     found = [path for place in ("_build", "dist") for path in (root / place).rglob("*") if path.is_file()]
-    return [path for path in found if not path.is_symlink() and not {"log", "settled"} & set(path.parts)]
+    return [path for path in found if not path.is_symlink() and not {"log", "noop-v1"} & set(path.parts)]
 
 
 def inodes(root: Path) -> int:
@@ -94,7 +94,7 @@ def test_an_edited_file_makes_one_layer_of_every_image_that_holds_it(project: Pr
     assert sum((project.root / path).stat().st_size for path in new) < 200_000
     assert again.connected == []
     # No blob is read, and no layer but for being linked.
-    assert [path for path in again.read if "/cache/" in path or "/registry/docker/" in path] == []
+    assert [path for path in again.read if "/cache-v1/" in path or "/registry/docker/" in path] == []
     incremental = project.digest()
     shutil.rmtree(project.root / "_build")
     shutil.rmtree(project.root / "dist")
@@ -120,7 +120,7 @@ def test_an_edited_text_of_an_application_leaves_its_large_files_alone(project: 
 
 def made(project: Project) -> set[str]:
     """Return the cached layers."""
-    layers = project.root / "_build/embedded/layers"
+    layers = project.root / "_build/embedded/layers-v1"
     return {path.relative_to(project.root).as_posix() for path in layers.iterdir()}
 
 

@@ -26,7 +26,7 @@ def prune(project: Project, *words: str) -> dict[str, Any]:
 def there(root: Path) -> dict[str, int]:
     """Return what lies below `root`, but for logs, bytecode, memories of runs and the database, with its inode."""
     found = {path.relative_to(root).as_posix(): path.lstat().st_ino for path in root.rglob("*") if not path.is_dir()}
-    told = ("log/", "settled/", "state.sqlite", "__pycache__/")
+    told = ("log/", "noop-v1/", "state-v1.sqlite", "__pycache__/")
     return {name: inode for name, inode in found.items() if not any(one in name for one in told)}
 
 
@@ -56,14 +56,14 @@ def test_what_a_lock_that_is_gone_has_left_goes_and_nothing_else(project: Projec
     assert answer["files"] == len(before) - len(after) > 0
     assert there(project.root / "dist") == dist
     # The image in dist/ keeps its layers: its kept digests cost nothing.
-    assert {name for name in after if "/layers/" not in name} == {name for name in alone if "/layers/" not in name}
+    assert {name for name in after if "/layers-v1/" not in name} == {name for name in alone if "/layers-v1/" not in name}
     assert "\n0 tasks run" in f"\n{project.build('k8s=v1.22.15', *SMALL).out}"
     assert project.doit("verify", "mirror=embedded", "k8s=v1.22.15", *SMALL).code == 0
 
 
 def test_layers_of_former_images_go_and_their_bytes_are_told(project: Project) -> None:
     project.build(*SMALL)
-    layers = project.root / "_build/embedded/layers"
+    layers = project.root / "_build/embedded/layers-v1"
     former = {path.name for path in layers.iterdir()}
     project.edit("context/containerd/etc/containerd.service", "[Unit]", "[Unit]\n# edited")
     project.edit("context/docker/etc/docker.service", "[Unit]", "[Unit]\n# edited")
@@ -83,7 +83,7 @@ def test_layers_of_former_images_go_and_their_bytes_are_told(project: Project) -
 
 def test_a_half_download_stays_while_a_lock_wants_it(project: Project) -> None:
     project.build(*SMALL)
-    cache = project.root / "_build/embedded/cache"
+    cache = project.root / "_build/embedded/cache-v1"
     pinned = next(path.name for path in sorted((cache / "sha256").iterdir()))
     plant(cache, {f"partial/{pinned}": "half", f"partial/{'0' * 64}": "half", f"sha256/{'1' * 64}": "nobody's"})
 
@@ -96,15 +96,15 @@ def test_a_half_download_stays_while_a_lock_wants_it(project: Project) -> None:
 
 def test_only_the_build_directory_of_that_mirror_is_touched(project: Project, tmp_path: Path) -> None:
     elsewhere = plant(tmp_path / "elsewhere", {"of-another-project": "x"})
-    plant(project.root, {f"_build/cache/sha256/{'0' * 64}": "x", "_build/trees/old/file": "x", "dist/mine/file": "x"})
+    plant(project.root, {f"_build/cache-v1/sha256/{'0' * 64}": "x", "_build/trees-v1/old/file": "x", "dist/mine/file": "x"})
     plant(project.root / "_build/embedded", {"locks/apps/": "", "notes": "x"})
-    (project.root / "_build/embedded/trees").symlink_to(elsewhere)
+    (project.root / "_build/embedded/trees-v1").symlink_to(elsewhere)
     plant(project.root / "_build/embedded", {"rendered/old.manifest": "-> ../../../versions.toml"})
     before = there(project.root)
 
     assert prune(project)["files"] == 1
 
-    assert set(before) - set(there(project.root)) == {"_build/embedded/rendered/old.manifest"}
+    assert set(before) - set(there(project.root)) == {"_build/embedded/rendered-v1/old.manifest"}
     assert (elsewhere / "of-another-project").exists() and (project.root / "versions.toml").exists()
 
 
@@ -137,7 +137,7 @@ def docker_archive(name: str) -> bytes:
 def test_a_lock_that_cannot_be_read_stops_it_before_anything_goes(project: Project) -> None:
     project.build(*SMALL)
     (project.root / "_build/embedded/locks/v1.30.4.toml").write_text("kubernetes = 7\n")
-    plant(project.root, {f"_build/embedded/cache/sha256/{'0' * 64}": "x"})
+    plant(project.root, {f"_build/embedded/cache-v1/sha256/{'0' * 64}": "x"})
     before = there(project.root)
 
     done = project.doit("prune", "mirror=embedded")

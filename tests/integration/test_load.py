@@ -110,9 +110,9 @@ def test_an_image_of_the_daemon_is_pinned_saved_and_served_like_any_other(
     assert first.code == 0, first.text
     assert second.code == 0 and "\n0 tasks run" in second.out, second.text
     assert f'reference = "{LOCAL}"' in (project.root / "_build/embedded/locks/v1.22.15.toml").read_text()
-    listed = (project.root / "_build/embedded/rendered/v1.22.15-docker/imageList").read_text().split()
+    listed = (project.root / "_build/embedded/rendered-v1/v1.22.15-docker/imageList").read_text().split()
     assert "example.com/team/own:v1" in listed and not [name for name in listed if "docker-daemon" in name]
-    with registry(project.root / "_build/embedded/registry/base-v1.22.15-amd64", tmp_path) as address:
+    with registry(project.root / "_build/embedded/registry-v1/base-v1.22.15-amd64", tmp_path) as address:
         source = f"docker://{address}/team/own:v1"
         run(tool("skopeo"), "copy", "--quiet", "--src-tls-verify=false", source, f"oci:{tmp_path}/copy:x")
     config = json.loads(run(tool("skopeo"), "inspect", "--config", f"oci:{tmp_path}/copy:x"))
@@ -126,12 +126,12 @@ def test_the_daemon_gives_the_same_bytes_again_and_another_image_is_refused(proj
     assert build(project, daemon).code == 0
     before = project.digest()
 
-    for place in ("cache", "images", "registry"):
+    for place in ("cache-v1", "images-v1", "registry-v1"):
         shutil.rmtree(project.root / "_build/embedded" / place)
     again = build(project, daemon)
     assert again.code == 0 and project.digest() == before, again.text
 
-    shutil.rmtree(project.root / "_build/embedded/cache")
+    shutil.rmtree(project.root / "_build/embedded/cache-v1")
     give(daemon, archive_of("example.com/team/own:v1", b"three"))
     changed = build(project, daemon, "locked=yes")
     assert changed.code != 0 and f"{LOCAL}: expected sha256:" in changed.out and "`doit lock`" in changed.out

@@ -48,11 +48,11 @@ def test_verify_agrees_with_the_real_kubeadm(real: RealProject) -> None:
 
 def test_no_secret_is_in_anything_that_was_written(real: RealProject) -> None:
     secret = real.upstream.password.encode()
-    for place in ("_build/real/log", "_build/real/images", "locks", "dist"):
+    for place in ("_build/real/log", "_build/real/images-v1", "locks", "dist"):
         for path in sorted((real.project.root / place).rglob("*")):
             if path.is_file() and path.stat().st_size < 1 << 20:
                 assert secret not in path.read_bytes(), path
-    assert secret not in (real.project.root / "_build/real/state.sqlite").read_bytes()
+    assert secret not in (real.project.root / "_build/real/state-v1.sqlite").read_bytes()
 
 
 def test_a_wrong_password_is_a_clear_error(real: RealProject, tmp_path: Path) -> None:
@@ -185,5 +185,5 @@ def test_dockerd_loads_the_packaged_image(real: RealProject, tmp_path: Path) -> 
 
 def registry_archive(real: RealProject, work: Path) -> Path:
     """Return the archive that a node loads, taken out of the image's layers."""
-    source = next((real.project.root / "_build/real/loadable").rglob("*amd64*.tar.gz"))
+    source = next((real.project.root / "_build/real/loadable-v1").rglob("*amd64*.tar.gz"))
     return Path(shutil.copy(source, work / "registry.tar.gz"))

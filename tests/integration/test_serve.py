@@ -47,7 +47,7 @@ def curl(*words: str) -> str:
 
 
 def images(project: Project) -> list[str]:
-    text = (project.root / "_build/embedded/rendered/v1.22.15-docker-calico/imageList").read_text()
+    text = (project.root / "_build/embedded/rendered-v1/v1.22.15-docker-calico/imageList").read_text()
     return [line.partition("/")[2] for line in text.split()]
 
 

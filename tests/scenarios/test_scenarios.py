@@ -47,7 +47,7 @@ scripts/init-registry.sh scripts/kubelet-pre-start.sh scripts/uninstall-docker.s
 
 def tree(project: Project, name: str, arch: str) -> dict[str, manifest.Entry]:
     """Return what the Kubefile makes of the build context: path in the image -> entry."""
-    root = project.root / "_build/embedded/context"
+    root = project.root / "_build/embedded/context-v1"
     listing = manifest.read(root / f"{name}.manifest")
     instructions = kubefile.parse((root / name / "Kubefile").read_text(), "Kubefile")
     content = kubefile.evaluate(instructions, listing, arch)

@@ -3,7 +3,7 @@
 https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/ (and v1beta1 to v1beta3 before it)
 
     etc/kubeadm.yml         text(documents)
-    etc/kubeadm.yml.tmpl    template(documents): the same, with Go templates where sealer knows better at run time
+    etc/kubeadm.yml.tmpl    template(documents): the same, with Go templates for the values that sealer sets at run time
 
     versions.toml -> rules -> documents(settings, rules) -> merge(documents, parse(a user's kubeadm.yml)) -> both texts
 """

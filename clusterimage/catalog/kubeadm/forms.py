@@ -1,8 +1,8 @@
-"""The forms that kubeadm's API versions give to the same facts, and the neutral one that documents are merged in.
+"""Conversion between kubeadm's API versions and the neutral form that documents are merged in.
 
 https://github.com/kubernetes/kubernetes/blob/v1.31.0/cmd/kubeadm/app/apis/kubeadm/v1beta3/conversion.go
 
-Neutral is v1beta4, the richest, with arguments as name -> [values] and whatever older versions have besides.
+Neutral is v1beta4, with arguments as name -> [values] and the fields that only older versions have.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from clusterimage.values.errors import ConfigError
 
-OWN = "context/kubeadm.yml"  # where users keep their own parts, as errors name it
+OWN = "context/kubeadm.yml"  # path of the user's own configuration, for error messages
 Document = dict[str, Any]
 Bundle = dict[str, Document]
 Place = tuple[str, ...]
@@ -30,7 +30,7 @@ ARGUMENTS: tuple[tuple[str, Place], ...] = (
     *((CLUSTER, (component, "extraArgs")) for component in COMPONENTS),
     (CLUSTER, ("etcd", "local", "extraArgs")),
 )
-# Where v1beta4 keeps what older versions have elsewhere.
+# Fields that v1beta4 moved: (old kind, old path, new kinds, new path).
 MOVED: tuple[tuple[str, Place, tuple[str, ...], Place], ...] = (
     (CLUSTER, ("apiServer", "timeoutForControlPlane"), (INIT, JOIN), ("timeouts", "controlPlaneComponentHealthCheck")),
     (JOIN, ("discovery", "timeout"), (JOIN,), ("timeouts", "discovery")),
@@ -39,7 +39,7 @@ MOVED: tuple[tuple[str, Place, tuple[str, ...], Place], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a version of kubeadm's API looks like: `lists` of arguments or maps, `timeouts`, `dns_type`."""
+    """What a kubeadm API version supports: arguments as `lists` (else maps), `timeouts`, `dns_type`."""
 
     name: str
     lists: bool
@@ -48,7 +48,7 @@ class Form:
 
 
 def neutral(bundle: Bundle) -> Bundle:
-    """Return the documents, of whatever API version, in the neutral form; kinds that are missing come empty."""
+    """Convert documents of any API version to the neutral form; missing kinds become empty documents."""
     result = {kind: copy.deepcopy(bundle.get(kind, {})) for kind in KINDS}
     for old_kind, old, kinds, new in MOVED:
         value = _take(result[old_kind], old)
@@ -62,7 +62,7 @@ def neutral(bundle: Bundle) -> Bundle:
 
 
 def shaped(bundle: Bundle, form: Form) -> tuple[Document, ...]:
-    """Return the neutral documents as `form` writes them; what it has no place for raises ConfigError."""
+    """Convert neutral documents to the API version `form`; a field that it lacks raises ConfigError."""
     result = copy.deepcopy(bundle)
     if not form.timeouts:
         _without_timeouts(result, form)
@@ -89,12 +89,12 @@ def _without_timeouts(bundle: Bundle, form: Form) -> None:
 
 
 def dotted(kind: str, place: Place) -> str:
-    """Return how an error names the field at `place`."""
+    """Return the dotted path of the field at `place`, for error messages."""
     return ".".join((kind, *place))
 
 
 def get(body: Document, place: Place) -> Any:
-    """Return the value at `place`, None where there is none."""
+    """Return the value at `place`, or None."""
     value: Any = body
     for key in place:
         value = value.get(key) if isinstance(value, dict) else None
@@ -102,14 +102,14 @@ def get(body: Document, place: Place) -> Any:
 
 
 def put(body: Document, place: Place, value: Any) -> None:
-    """Set the value at `place`, making the mappings that lead there."""
+    """Set the value at `place`, creating parent mappings."""
     for key in place[:-1]:
         body = body.setdefault(key, {})
     body[place[-1]] = value
 
 
 def _take(body: Document, place: Place) -> Any:
-    """Remove the value at `place`, and the mappings that become empty by that, and return it."""
+    """Remove and return the value at `place`; parent mappings that become empty are removed too."""
     value = get(body, place)
     if value is not None:
         del get(body, place[:-1])[place[-1]]
@@ -131,7 +131,7 @@ def _by_name(where: str, value: Any) -> dict[str, list[str]]:
 
 
 def _argument(where: str, value: Any) -> str:
-    # kubeadm takes strings only; a bare number or truth value is what people write.
+    # kubeadm takes strings only; users also write bare numbers and booleans.
     if isinstance(value, dict | list):
         raise ConfigError(f"{where}: a value must be a string, not {value!r}", hint="quote it")
     return str(value).lower() if isinstance(value, bool) else str(value)

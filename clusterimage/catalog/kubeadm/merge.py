@@ -1,4 +1,4 @@
-"""A user's own kubeadm.yml over the default one: any part of it, in any API version that kubeadm had since v1.13."""
+"""Merge a user's kubeadm.yml, partial and of any API version since kubeadm v1.13, into the default one."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from clusterimage.values.table import nearest
 
 
 def merge(documents: Documents, user: Iterable[Document]) -> Documents:
-    """Return `documents` with the user's laid over them: by kind, deep, lists replaced, arguments by name.
+    """Deep-merge the user's documents into `documents`: by kind, arguments by name, lists replaced.
 
-    The user's apiVersion only has to be of the right group: the result keeps the one that the Kubernetes version needs.
-    Another Kubernetes version, and what that version does not know any more, raise ConfigError.
+    Only the group of the user's apiVersion is checked; the result has the API version of the Kubernetes version.
+    Raises ConfigError for another kubernetesVersion, and for arguments or feature gates that it has removed.
     """
     bundle = forms.neutral(_bundle(documents.bodies))
     for document in user:
         kind = _kind(document)
-        piece = _said(document)
+        piece = _without_nulls(document)
         _check_mappings(kind, piece)
         if kind == CLUSTER:
             _check_version(documents, piece)
         for name, fields in forms.neutral(_bundle((piece,))).items():
             overlay(bundle[name], fields, name)
-    _dns_follows(documents, bundle[CLUSTER])
-    _refuse(documents, bundle)
+    _rebase_dns(documents, bundle[CLUSTER])
+    _refuse_removed(documents, bundle)
     return replace(documents, bodies=forms.shaped(bundle, documents.form))
 
 
@@ -38,11 +38,11 @@ def _bundle(bodies: Iterable[Document]) -> Bundle:
     return {body["kind"]: {k: v for k, v in body.items() if k not in ("apiVersion", "kind")} for body in bodies}
 
 
-def _said(value: Any) -> Any:
-    """Return a copy without nulls: `cgroupDriver:` says nothing, and leaves the default."""
+def _without_nulls(value: Any) -> Any:
+    """Return a copy without nulls: an empty `cgroupDriver:` keeps the default."""
     if isinstance(value, dict):
-        return {key: _said(item) for key, item in value.items() if item is not None}
-    return [_said(item) for item in value] if isinstance(value, list) else value
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _check_mappings(kind: str, document: Document) -> None:
@@ -78,15 +78,15 @@ def _check_version(documents: Documents, document: Document) -> None:
         )
 
 
-def _dns_follows(documents: Documents, cluster: Document) -> None:
-    """Keep the default place of coredns below the image repository when the user moved that."""
+def _rebase_dns(documents: Documents, cluster: Document) -> None:
+    """When the user changed imageRepository, change the default repository of CoreDNS below it too."""
     default, chosen = documents.settings.image_repository, cluster.get("imageRepository", "")
     dns = forms.get(cluster, ("dns", "imageRepository"))
     if isinstance(dns, str) and chosen != default and dns.startswith(f"{default}/"):
         cluster["dns"]["imageRepository"] = f"{chosen}{dns.removeprefix(default)}"
 
 
-def _refuse(documents: Documents, bundle: Bundle) -> None:
+def _refuse_removed(documents: Documents, bundle: Bundle) -> None:
     gates = {KUBELET: set(bundle[KUBELET].get("featureGates") or {})}
     arguments = {forms.dotted(kind, place): forms.get(bundle[kind], place) or {} for kind, place in ARGUMENTS}
     for where, values in arguments.items():

@@ -1,4 +1,4 @@
-"""The documents themselves: what the rules say for a version, and what only the cluster image knows."""
+"""Build kubeadm's default documents from the version rules and the settings of the cluster image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clusterimage.values.version import Version
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a cluster image decides; without `image_repository` kubeadm keeps its own."""
+    """The values that depend on the cluster image; without `image_repository` kubeadm's default applies."""
 
     kubernetes: Version
     cri_socket: str
@@ -28,7 +28,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The documents (`bodies`, in the order of the file), the API form they have, and what they were made from."""
+    """The documents (`bodies`, in file order), their API version (`form`), and the inputs that they were built from."""
 
     settings: Settings
     form: Form
@@ -52,13 +52,13 @@ def documents(settings: Settings, rules: Rules) -> Documents:
 
 
 def networking(made: Documents) -> dict[str, str]:
-    """Return podSubnet, serviceSubnet and whatever else the cluster's networking says."""
+    """Return the `networking` mapping of ClusterConfiguration: podSubnet, serviceSubnet and others."""
     cluster = next(body for body in made.bodies if body["kind"] == forms.CLUSTER)
     return dict(cluster["networking"])
 
 
 def api(rules: Rules, version: Version, flavor: str) -> str:
-    """Return the API that the file is written in; a version without a row raises ConfigError."""
+    """Return the apiVersion of kubeadm.yml; a Kubernetes version without a row raises ConfigError."""
     return _form(rules, version, flavor).name
 
 
@@ -70,7 +70,7 @@ def _form(rules: Rules, version: Version, flavor: str) -> Form:
 
 
 def overlay(base: Document, over: Mapping[str, Any], where: str) -> None:
-    """Lay `over` on `base`: mappings merge, anything else replaces; no mapping where one is raises ConfigError."""
+    """Deep-merge `over` into `base`; replacing a mapping by another type raises ConfigError naming `where`."""
     for key, value in over.items():
         if isinstance(value, Mapping):
             inner = base.setdefault(key, {})

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Row(Generic[T]):
-    """A value, the Kubernetes range that it holds for, and the flavor that it is for ("" = every flavor)."""
+    """A value with the Kubernetes version range and the flavor that it applies to ("" = every flavor)."""
 
     range: Range
     flavor: str
@@ -52,7 +52,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All rows; of `forms` and `dns` the first that holds counts, of the others every one, in the order of the file."""
+    """All rows in file order; of `forms` and `dns` the first match applies, of the others every match."""
 
     forms: tuple[Row[Form], ...]
     dns: tuple[Row[str], ...]
@@ -62,12 +62,12 @@ class Rules:
 
 
 def holding(rows: tuple[Row[T], ...], version: Version, flavor: str) -> Iterator[T]:
-    """Yield the values of the rows that hold for `version` and `flavor`."""
+    """Yield the values of the rows that apply to `version` and `flavor`."""
     return (row.value for row in rows if row.flavor in ("", flavor) and row.range.holds(version))
 
 
 def rules(table: Table) -> Rules:
-    """Read the section; the first thing wrong raises ConfigError with its key path."""
+    """Read the section [kubeadm]; the first error raises ConfigError with its key path."""
     table.only("form", "api", "dns", "gate", "part", "removed")
     forms = {name: _form(name, values) for name, values in table.named("form")}
     return Rules(

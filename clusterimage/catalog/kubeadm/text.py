@@ -1,8 +1,8 @@
-"""YAML of the documents, as kubeadm reads it and as sealer's template, and the reading of a user's own.
+"""Serialise the documents as YAML for kubeadm and as sealer's template, and parse a user's kubeadm.yml.
 
 https://pkg.go.dev/text/template for the template; kubeadm reads YAML with https://github.com/kubernetes-sigs/yaml.
-That differs from PyYAML in what it takes for a number, a truth value or a date: what either would not read as text
-is quoted, and a date in a user's file (when a token expires) is text.
+That resolves numbers, booleans and dates differently from PyYAML: strings that either would resolve to another type
+are quoted, and dates in a user's file (expiry of a token) stay strings.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from clusterimage.values.errors import ConfigError
 if TYPE_CHECKING:
     import yaml
 
-# What go-yaml reads as something else than text and PyYAML does not: y, 0o17, 1e3.
-_NOT_TEXT = re.compile(r"[yYnN]|[-+]?0o[0-7]+|[-+]?[0-9][0-9_.]*[eE][-+]?[0-9]+")
+# Plain scalars that only go-yaml resolves to another type than string: y, 0o17, 1e3.
+_NOT_A_STRING = re.compile(r"[yYnN]|[-+]?0o[0-7]+|[-+]?[0-9][0-9_.]*[eE][-+]?[0-9]+")
 
 
 def text(documents: Documents) -> str:
@@ -29,10 +29,10 @@ def text(documents: Documents) -> str:
 
 
 def template(documents: Documents) -> str:
-    """Return the same stream with sealer's run-time values in it, each with the built-in one to fall back on.
+    """Return the same stream with sealer's run-time variables, each with the built-in value as default.
 
-    RegistryURL is always set by sealer, PodCIDR and SvcCIDR by the user of the cluster. A value that a user's own
-    kubeadm.yml changed stays as it is.
+    sealer always sets RegistryURL; the user of the cluster sets PodCIDR and SvcCIDR. Values that a user's own
+    kubeadm.yml changed are left alone.
     """
     settings = documents.settings
     bodies = [_escaped(body) for body in documents.bodies]
@@ -51,11 +51,11 @@ def template(documents: Documents) -> str:
 
 
 def parse(source: str) -> tuple[Document, ...]:
-    """Return the documents of a user's kubeadm.yml, empty ones left out; malformed YAML raises ConfigError."""
+    """Return the non-empty documents of a user's kubeadm.yml; malformed YAML raises ConfigError."""
     import yaml
 
     try:
-        read = tuple(yaml.load_all(source, Loader=_loader()))  # a SafeLoader that knows no dates
+        read = tuple(yaml.load_all(source, Loader=_loader()))  # a SafeLoader without timestamps
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
@@ -65,7 +65,7 @@ def parse(source: str) -> tuple[Document, ...]:
 
 
 def _escaped(value: Any) -> Any:
-    """Return a copy in which text that happens to look like a template stays text."""
+    """Return a copy with `{{` in strings escaped, so that Go templates leave them alone."""
     if isinstance(value, dict):
         return {key: _escaped(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -87,7 +87,7 @@ def _dumper() -> type[yaml.SafeDumper]:
             return True
 
     def represent(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        style = "'" if _NOT_TEXT.fullmatch(value) else None
+        style = "'" if _NOT_A_STRING.fullmatch(value) else None
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, represent)

@@ -145,7 +145,7 @@ def test_a_download_lies_under_its_digest(locked: Path) -> None:
     download = expand(locked).downloads[2]
 
     assert (download.name, download.mode, download.pinned) == ("crictl-1.22.0-amd64", 0o755, DIGEST[:12])
-    assert download.path == locked / "_build/cache/sha256" / DIGEST
+    assert download.path == locked / "_build/cache-v1/sha256" / DIGEST
 
 
 def test_an_archive_is_extracted_into_a_tree_of_its_digest(locked: Path) -> None:
@@ -153,7 +153,7 @@ def test_an_archive_is_extracted_into_a_tree_of_its_digest(locked: Path) -> None
 
     assert (extraction.name, extraction.install) == ("crictl-1.22.0-amd64", (("crictl", "bin/crictl"),))
     assert extraction.archive.name == DIGEST
-    assert extraction.tree == locked / f"_build/trees/crictl-1.22.0-amd64-{DIGEST[:12]}"
+    assert extraction.tree == locked / f"_build/trees-v1/crictl-1.22.0-amd64-{DIGEST[:12]}"
     assert extraction.pinned == DIGEST[:12]
     assert len(expand(locked).extractions) == 2
 
@@ -257,7 +257,7 @@ def test_trees_are_merged_where_they_belong(locked: Path) -> None:
         (f"crictl-1.22.0-amd64-{DIGEST[:12]}", "amd64", "crictl"),
     ]
     assert merge.empty == ("rootfs/registry", "rootfs/manifests")
-    assert merge.tree == locked / "_build/context/v1.22.15-docker"
+    assert merge.tree == locked / "_build/context-v1/v1.22.15-docker"
 
 
 def test_docker_has_cri_dockerd_where_the_kubelet_needs_it(small: Path) -> None:
@@ -288,7 +288,7 @@ def test_every_image_is_pulled_for_every_platform_once(locked: Path) -> None:
     assert made.pulls[0].name == "docker.io/sealerio/lvscare-v1.1.3-amd64"
     digest = made.pulls[0].pinned
     assert made.pulls[0].listing == locked / (
-        f"_build/images/docker.io_sealerio_lvscare-v1.1.3-amd64-{digest}.manifest"
+        f"_build/images-v1/docker.io_sealerio_lvscare-v1.1.3-amd64-{digest}.manifest"
     )
 
 
@@ -298,7 +298,7 @@ def test_images_are_saved_in_groups_under_all_their_names(locked: Path) -> None:
     assert list(saves) == ["base-v1.22.15-amd64", "kubernetes-v1.22.15-amd64", "calico-v1.22.15-amd64"]
     base, kubernetes = saves["base-v1.22.15-amd64"], saves["kubernetes-v1.22.15-amd64"]
     assert base.saved == (Saved(locked_image(LVSCARE, "amd64", "arm64"), (("sealerio/lvscare", "v1.1.3"),)),)
-    assert (base.part, base.tree) == ("images-base", locked / "_build/registry/base-v1.22.15-amd64")
+    assert (base.part, base.tree) == ("images-base", locked / "_build/registry-v1/base-v1.22.15-amd64")
     assert kubernetes.saved[-1].names == (
         ("coredns/coredns", "v1.8.4"),
         ("coredns", "v1.8.4"),
@@ -333,14 +333,14 @@ def test_an_image_without_a_chosen_platform_is_refused(locked: Path) -> None:
 def test_a_package_is_made_of_its_context_and_its_registries(locked: Path) -> None:
     pack = expand(locked, cni="calico").packs[0]
 
-    registry = locked / "_build/registry"
+    registry = locked / "_build/registry-v1"
     assert (pack.name, pack.dest) == ("v1.22.15-docker-calico", locked / "dist/v1.22.15-docker-calico")
     assert str(pack.package.reference) == "docker.io/sealerio/kubernetes:v1.22.15-calico"
     assert pack.package.registries == tuple(
         (arch, tuple(registry / f"{group}-v1.22.15-{arch}" for group in ("base", "kubernetes", "calico")))
         for arch in ("amd64", "arm64")
     )
-    assert pack.inputs[0] == locked / "_build/context/v1.22.15-docker-calico.manifest"
+    assert pack.inputs[0] == locked / "_build/context-v1/v1.22.15-docker-calico.manifest"
     assert len(pack.inputs) == 7
     assert (pack.package.compressor, pack.package.labels) == ("isal 1", ())
 
