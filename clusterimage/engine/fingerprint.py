@@ -55,12 +55,12 @@ def _value(value: object) -> Any:
     if isinstance(value, dict):
         return [[_value(key), _value(value[key])] for key in sorted(value)]
     if dataclasses.is_dataclass(value):
-        return [_value(getattr(value, name)) for name in _fields(type(value))]
+        return [_value(getattr(value, name)) for name in _fields(value.__class__)]
     raise TypeError(f"{value!r}: {type(value).__name__} cannot be part of a fingerprint")
 
 
 @functools.cache
-def _fields(kind: type) -> tuple[str, ...]:
+def _fields(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind) if field.compare)
 
 

@@ -33,7 +33,7 @@ from clusterimage.plan.work_items import (
     Save,
     Unpacking,
 )
-from clusterimage.values.errors import ConfigError
+from clusterimage.values.errors import ConfigError, NewerFormatError
 
 if TYPE_CHECKING:
     from clusterimage.plan.application.recipe import ApplicationRecipe
@@ -129,6 +129,8 @@ def _pins(layout: Layout, path: Path) -> Lock | None:
     """Return the lock at `path`; that of the stand-ins is made by us and made again when it is damaged."""
     try:
         return lock.load(path)
+    except NewerFormatError:
+        raise
     except ConfigError:
         if layout.stand_in:
             return None

@@ -56,7 +56,9 @@ def test_what_a_lock_that_is_gone_has_left_goes_and_nothing_else(project: Projec
     assert answer["files"] == len(before) - len(after) > 0
     assert there(project.root / "dist") == dist
     # The image in dist/ keeps its layers: its kept digests cost nothing.
-    assert {name for name in after if "/layers-v1/" not in name} == {name for name in alone if "/layers-v1/" not in name}
+    assert {name for name in after if "/layers-v1/" not in name} == {
+        name for name in alone if "/layers-v1/" not in name
+    }
     assert "\n0 tasks run" in f"\n{project.build('k8s=v1.22.15', *SMALL).out}"
     assert project.doit("verify", "mirror=embedded", "k8s=v1.22.15", *SMALL).code == 0
 
@@ -96,7 +98,10 @@ def test_a_half_download_stays_while_a_lock_wants_it(project: Project) -> None:
 
 def test_only_the_build_directory_of_that_mirror_is_touched(project: Project, tmp_path: Path) -> None:
     elsewhere = plant(tmp_path / "elsewhere", {"of-another-project": "x"})
-    plant(project.root, {f"_build/cache-v1/sha256/{'0' * 64}": "x", "_build/trees-v1/old/file": "x", "dist/mine/file": "x"})
+    plant(
+        project.root,
+        {f"_build/cache-v1/sha256/{'0' * 64}": "x", "_build/trees-v1/old/file": "x", "dist/mine/file": "x"},
+    )
     plant(project.root / "_build/embedded", {"locks/apps/": "", "notes": "x"})
     (project.root / "_build/embedded/trees-v1").symlink_to(elsewhere)
     plant(project.root / "_build/embedded", {"rendered/old.manifest": "-> ../../../versions.toml"})
