@@ -8,10 +8,8 @@
                             ^           v
     pull-images --> save-registry --> package --> build
 
-    plan, diff ......... what a build would do, what two locks or images differ in: they say it and make nothing
-    prune .............. what nothing uses any more goes from _build/
+    plan, diff ......... say what a build would do, or what two locks or images differ in; they make nothing
+    prune .............. removes from _build/ what no lock and no image uses
 
-Every edge is a file. Modules that begin with an underscore are the machinery: what is planned (_plan), what a task
-looks like (_step), what running one means (_run), how doit runs them all (_engine and its parts), what
-need not run at all (_settled).
+Every edge is a file. What a task looks like and how doit runs it is in clusterimage/engine/.
 """

@@ -1,1 +1,1 @@
-"""The content of an image that the user writes: templates and what they are rendered with, image lists."""
+"""The user-written content of an image: templates and their variables, image lists."""

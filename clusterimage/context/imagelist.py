@@ -1,4 +1,4 @@
-"""imageList files: one image a line, `#` begins a comment, quotes and blanks around a name do not count."""
+"""imageList files: one image per line, `#` starts a comment, quotes and blanks around a name are stripped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clusterimage.values.reference import Reference
 
 
 def read(path: Path) -> tuple[Reference, ...]:
-    """Return the images of the list at `path`, in its order, each once; a bad line raises ConfigError."""
+    """Return the images of the list at `path` in file order, without duplicates; a bad line raises ConfigError."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""The templates of one cluster image: which files, which values, and the tree that they become."""
+"""Render the templates of one cluster image: the files, their variables, and the output tree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clusterimage.values.version import Version
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """The facts of a cluster image that its templates may use (CONTRIBUTING.md lists the names that they go by)."""
+    """The template variables of a cluster image (CONTRIBUTING.md lists their names in templates)."""
 
     kubernetes: Version
     cri: str
@@ -40,7 +40,7 @@ class Variables:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Templates, their values, texts (place, text) that are no template, and a user's own parts of kubeadm.yml."""
+    """Templates, their variables, literal texts (place, text), and the path of a user's own kubeadm.yml."""
 
     templates: tuple[Template, ...]
     variables: Variables
@@ -49,19 +49,19 @@ class Rendering:
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """Every file that is read, once."""
+        """Every file that is read, without duplicates."""
         own = (self.kubeadm,) if self.kubeadm else ()
         return tuple(dict.fromkeys((*(template.source for template in self.templates), *own)))
 
 
 def write(rendering: Rendering, dest: Path) -> None:
-    """Render into the tree `dest`; its manifest comes last."""
+    """Render into the tree `dest`; its manifest is written last."""
     values = names(rendering.variables, rendering.kubeadm)
     template.render(rendering.templates, values, dict(rendering.texts), dest)
 
 
 def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
-    """Return the values by the names that templates use; `own` is a kubeadm.yml that is laid over the default one."""
+    """Return the template variables by name; `own` is a kubeadm.yml to merge into the default one."""
     domain, _, port = variables.registry.partition(":")
     settings = kubeadm.Settings(
         kubernetes=variables.kubernetes,
@@ -74,7 +74,7 @@ def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
     documents = kubeadm.documents(settings, variables.rules)
     if own is not None:
         documents = kubeadm.merge(documents, kubeadm.parse(_read(own)))
-    # Who reads the subnets elsewhere (a CNI's pool) has to read those that the cluster will have.
+    # Other users of the subnets (a CNI's IP pool) need the values after the merge.
     networking = kubeadm.networking(documents)
     return {
         "k8s": str(variables.kubernetes),

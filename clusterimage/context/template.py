@@ -1,4 +1,4 @@
-"""Rendering our own build-time templates (`*.j2`, https://jinja.palletsprojects.com); `*.tmpl` are left to run time."""
+"""Render build-time templates (`*.j2`, https://jinja.palletsprojects.com); `*.tmpl` are rendered at run time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SUFFIX = ".j2"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template file, where its text goes, and the architecture that `arch` means in it ("" outside platform/).
+    """A template file, its output path `place`, and its value of the variable `arch` ("" outside platform/).
 
-    Of two templates for one place the one of higher rank is rendered; two of one rank collide.
+    Of two templates for one place the higher rank wins; two of the same rank raise CollisionError.
     """
 
     source: Path
@@ -28,9 +28,10 @@ class Template:
 
 
 def render(templates: tuple[Template, ...], variables: dict[str, Any], texts: dict[str, str], dest: Path) -> None:
-    """Render every template into the tree `dest`, with `texts` (place -> text) beside them; the manifest comes last.
+    """Render the templates and the literal `texts` (place -> text) to `dest`; its manifest is last.
 
-    A file keeps the mode bits of its template. An undefined variable raises ConfigError with file and line.
+    A file is 0755 if its template is executable, else 0644. An undefined variable
+    raises ConfigError with file and line.
     """
     listing = dest.with_name(dest.name + manifest.SUFFIX)
     files.remove(listing)
@@ -76,7 +77,7 @@ def _text(source: Path, variables: dict[str, Any]) -> str:
 
 
 def _line(error: BaseException) -> int | None:
-    """Return the line of the template that the innermost frame of `error` stands at."""
+    """Return the template line of the innermost frame of `error`, or None."""
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<template>":

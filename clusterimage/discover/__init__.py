@@ -1,8 +1,8 @@
-"""Finding the container images that an image's own content needs.
+"""Discover the container images that the content of an image references.
 
-places.py   which files are looked through, and as what
-fields.py   which values of a YAML document name an image
-texts.py    YAML documents, and templates of Go with YAML around
+places.py   which files are searched, and in which format
+fields.py   which fields of a YAML document are image references
+texts.py    YAML documents, and Go templates of YAML
 charts.py   charts, rendered by helm or read from their values
 """
 

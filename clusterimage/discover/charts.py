@@ -1,4 +1,4 @@
-"""Charts (https://helm.sh/docs/topics/charts): rendered by helm where there is one, else read from their values.
+"""Helm charts (https://helm.sh/docs/topics/charts): rendered if helm is installed, else searched in values.yaml.
 
 <chart>/Chart.yaml values.yaml templates/ charts/<sub-chart>/
 """
@@ -20,15 +20,15 @@ _TEMPLATES = "templates/"
 
 
 def roots(places: Mapping[str, Path]) -> list[str]:
-    """Return the directories of charts among `places`, sub-charts of another one not among them."""
+    """Return the directories of charts among `places`, without sub-charts."""
     found = sorted(place.rpartition("/")[0] for place in places if PurePosixPath(place).name == CHART)
     return [root for root in found if not any(root.startswith(f"{other}/charts/") for other in found)]
 
 
 def read(root: str, places: Mapping[str, Path], helm: Path | None, work: Path) -> Iterator[Named]:
-    """Yield what the chart at `root` names with its default values; without `helm` from its values alone.
+    """Yield the images of the chart at `root` with its default values; without `helm` those in values.yaml.
 
-    `work` is a place for a copy of the chart that helm can read.
+    `work` is a temporary directory for a copy of the chart.
     """
     inside = {place.removeprefix(f"{root}/"): path for place, path in places.items() if place.startswith(f"{root}/")}
     if helm is None:
@@ -50,7 +50,7 @@ def read(root: str, places: Mapping[str, Path], helm: Path | None, work: Path) -
 
 
 def _render(helm: Path, chart: Path) -> tuple[str, str]:
-    """Return the rendered text and "", or "" and what helm said."""
+    """Return the rendered text and "", or "" and the error message of helm."""
     command = [str(helm), "template", "clusterimage", str(chart), "--include-crds"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -61,7 +61,7 @@ def _render(helm: Path, chart: Path) -> tuple[str, str]:
 
 
 def _values(inside: Mapping[str, Path]) -> Iterator[Named]:
-    """Yield what values.yaml of the chart and of its sub-charts name, and templates that name an image themselves."""
+    """Yield the images in values.yaml of the chart and its sub-charts, and literal images in templates."""
     for place, path in sorted(inside.items()):
         name = PurePosixPath(place).name
         text = path.read_text("utf-8", errors="replace")
@@ -71,13 +71,13 @@ def _values(inside: Mapping[str, Path]) -> Iterator[Named]:
                 yield from (named for named in images(document, texts.reread, version) if named.text)
         elif _TEMPLATES in place and PurePosixPath(place).suffix in (".yaml", ".yml", ".tpl"):
             for named in texts.read(text):
-                # A template takes its image from the values; what it cannot say is said there.
+                # Unresolved references are reported for values.yaml, where templates take them from.
                 if named.reference is not None:
                     yield named
 
 
 def _app_version(inside: Mapping[str, Path], values: str) -> str:
-    """Return the appVersion of the chart that `values` belongs to: what charts take for an empty tag."""
+    """Return the appVersion of the chart of this values.yaml: the usual default for an empty tag."""
     chart = inside.get(f"{values.rpartition('/')[0]}/{CHART}".lstrip("/"))
     for document in texts.reread(chart.read_text("utf-8", errors="replace")) if chart else []:
         if isinstance(document, dict) and document.get("appVersion"):

@@ -1,11 +1,11 @@
-"""Which values of a YAML document name an image.
+"""Find image references in the fields of a YAML document.
 
-image: nginx:1.25                       a key `image`, at any depth, whatever its case
-sidecarImage: nginx:1.25                a key that ends in Image, -image or _image, where the value has tag or digest
+image: nginx:1.25                       a key `image`, at any depth, case-insensitive
+sidecarImage: nginx:1.25                a key that ends in Image, -image or _image, if the value has a tag or digest
 image: {registry: r, repository: a/b, tag: v1, digest: sha256:…}    and the same without the key `image`
-args: [--agent-image=nginx:1.25]        an argument, where the value has tag or digest
-{name: RELATED_IMAGE_X, value: a/b:v1}  an environment variable with IMAGE in its name, tag or digest in its value
-data: {x.yaml: "…"}                     a text of several lines is read as YAML again
+args: [--agent-image=nginx:1.25]        an argument, if the value has a tag or digest
+{name: RELATED_IMAGE_X, value: a/b:v1}  an environment variable with IMAGE in its name, and a tag or digest in its value
+data: {x.yaml: "…"}                     a multi-line string is parsed as YAML
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _REPOSITORY, _TAG = "repository", "tag"
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A value that names an image, or should: then `reference` is None and `problem` says why it does not."""
+    """An image reference, or a value that should be one: then `reference` is None and `problem` the reason."""
 
     text: str
     reference: Reference | None
@@ -34,21 +34,21 @@ class Named:
 
 
 def images(document: Any, reread: Callable[[str], list[Any]], default_tag: str = "") -> Iterator[Named]:
-    """Yield what a parsed document names; `reread` parses a text that may be YAML.
+    """Yield the image references of a parsed document; `reread` parses an embedded string as YAML.
 
-    `default_tag` stands in for an empty tag beside a repository, as charts have it.
+    `default_tag` replaces an empty `tag` next to a `repository`, as in Helm charts.
     """
     if isinstance(document, dict):
         yield from _mapping(document, reread, default_tag)
     elif isinstance(document, list):
         for item in document:
             if isinstance(item, str) and (found := _ARGUMENT.fullmatch(item)):
-                yield from _pinned(found[1])
+                yield from _if_exact(found[1])
             else:
                 yield from images(item, reread, default_tag)
     elif isinstance(document, str) and "\n" in document and "image" in document.lower():
         for inner in reread(document):
-            # A text may hold anything: only what has a tag or digest counts.
+            # An embedded string can be anything: accept only references with a tag or digest.
             yield from (named for named in images(inner, reread, default_tag) if named.reference and _exact(named.text))
 
 
@@ -58,7 +58,7 @@ def _mapping(values: dict[Any, Any], reread: Callable[[str], list[Any]], default
         return
     name = values.get("name")
     if isinstance(name, str) and "IMAGE" in name.upper() and isinstance(values.get("value"), str):
-        yield from _pinned(values["value"])
+        yield from _if_exact(values["value"])
     for key, value in values.items():
         if isinstance(value, str) and "\n" not in value.strip():
             yield from _field(str(key), value.strip(), values)
@@ -73,13 +73,13 @@ def _field(key: str, value: str, values: dict[Any, Any]) -> Iterator[Named]:
             value = f"{value}:{tag}"
         yield _read(value)
     elif _SUFFIX.fullmatch(key):
-        yield from _pinned(value)
+        yield from _if_exact(value)
     elif found := _ARGUMENT.fullmatch(value):
-        yield from _pinned(found[1])
+        yield from _if_exact(found[1])
 
 
 def _parts(values: dict[Any, Any], default_tag: str) -> Iterator[Named]:
-    """Put an image together from registry, repository, tag and digest."""
+    """Compose a reference from registry, repository, tag and digest."""
     registry, repository = str(values.get("registry") or ""), str(values[_REPOSITORY])
     if not repository or "://" in repository:
         return
@@ -91,8 +91,8 @@ def _parts(values: dict[Any, Any], default_tag: str) -> Iterator[Named]:
     yield _read(f"{name}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}")
 
 
-def _pinned(value: str) -> Iterator[Named]:
-    """Yield a value that counts only when it is a name with tag or digest."""
+def _if_exact(value: str) -> Iterator[Named]:
+    """Yield `value` only if it is a reference with a tag or digest."""
     named = _read(value)
     if named.reference is not None and _exact(value):
         yield named

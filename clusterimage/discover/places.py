@@ -1,4 +1,4 @@
-"""Which files of an image are looked through for images, and as what.
+"""Which files of an image are searched for image references, and in which format.
 
 manifests/**  application/apps/<app>/**    *.yaml *.yml *.tmpl as YAML, imageList as a list
 charts/**     application/apps/<app>/**    directories with Chart.yaml, and packed charts (*.tgz), as charts
@@ -27,14 +27,14 @@ _YAML = (".yaml", ".yml", ".tmpl")
 
 @dataclass(slots=True)
 class Findings:
-    """Images by the place that names them first, archives of images, and what could not be understood."""
+    """Images with the first file that references them, image archives, and values that could not be resolved."""
 
     images: dict[Reference, str] = field(default_factory=dict)
     archives: list[str] = field(default_factory=list)
     unresolved: list[str] = field(default_factory=list)
 
     def add(self, place: str, found: Iterable[Named]) -> None:
-        """Take what a file names."""
+        """Add the references of a file."""
         for named in found:
             if named.reference is not None:
                 self.images.setdefault(named.reference, place)
@@ -46,9 +46,9 @@ class Findings:
 
 
 def find(places: Mapping[str, Path], helm: Path | None, work: Path) -> Findings:
-    """Return what the files of an image name; `places` maps a place in the image to the file.
+    """Search the files of an image; `places` maps a path in the image to the file on disk.
 
-    `helm` renders charts, None reads their values; `work` is a directory for what has to be unpacked meanwhile.
+    `helm` renders charts; without it only their values are searched. `work` is a temporary directory.
     """
     findings = Findings()
     packed = {place for place in places if place.startswith(_CHARTS) and place.endswith(".tgz")}
@@ -82,7 +82,7 @@ def _document(findings: Findings, place: str, path: Path) -> None:
 
 
 def _unpacked(packed: Mapping[str, Path], work: Path) -> dict[str, Path]:
-    """Unpack charts and return their files by the place that they would have."""
+    """Unpack packed charts and return their files by path in the image (<chart>.tgz/…)."""
     found: dict[str, Path] = {}
     for number, (place, path) in enumerate(sorted(packed.items())):
         if archive.is_tar(path):

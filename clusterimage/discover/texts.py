@@ -1,4 +1,4 @@
-"""YAML texts (https://yaml.org/spec/1.2.2), and Go templates (https://pkg.go.dev/text/template) with YAML around."""
+"""YAML streams (https://yaml.org/spec/1.2.2), also with Go template actions (https://pkg.go.dev/text/template)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 
 
 def read(text: str, default_tag: str = "") -> Iterator[Named]:
-    """Yield what the documents of `text` name. What is no YAML yields one Named that says so, and the rest goes on."""
+    """Yield the image references in `text`; a document that is not YAML yields a Named with the problem instead."""
     plain = _without_actions(text)
     for number, part in enumerate(_SEPARATOR.split(plain), start=1):
         if not part.strip():
@@ -27,13 +27,13 @@ def read(text: str, default_tag: str = "") -> Iterator[Named]:
 
 
 def reread(text: str) -> list[Any]:
-    """Return the documents of a text inside of a document; none when it is no YAML."""
+    """Parse a string embedded in a document; documents that are not YAML are skipped."""
     plain = _without_actions(text)
     return [document for part in _SEPARATOR.split(plain) for document in _load(part)[0]]
 
 
 def _without_actions(text: str) -> str:
-    """Take template actions away: a line of nothing else goes, one within a line leaves a mark."""
+    """Remove template actions: lines with nothing else are dropped, actions within a line become HOLE."""
     if "{{" not in text:
         return text
     marked = _ACTION.sub(lambda found: "" if _CONTROL.match(found[0]) else HOLE, text)
@@ -42,10 +42,10 @@ def _without_actions(text: str) -> str:
 
 
 def _load(text: str) -> tuple[list[Any], str]:
-    """Return the documents and "", or nothing and what is wrong."""
+    """Return the documents and "", or an empty list and the problem."""
     import yaml
 
-    # Only strings, numbers and containers are looked at, so that !tags of any kind must not stop it.
+    # Custom !tags are ignored: only strings, numbers and collections matter.
     class Loader(yaml.SafeLoader):
         pass
 

@@ -1,9 +1,9 @@
-"""The image that FROM names: an OCI layout on this machine or blobs that were pulled, and what it gives on.
+"""The base image of FROM: a local OCI layout or pulled blobs, and the configuration that is inherited.
 
 <DIR>/index.json  blobs/sha256/<hex>     `oci:DIR[:TAG]`, or a name that was built here (dist/)
-_build/layers-v1/<hex>.list.json            what lies in a layer, by the digest of its blob, read once
+_build/layers-v1/<hex>.list.json         cached list of the files of a layer, by blob digest
 
-https://github.com/opencontainers/image-spec (image-layout.md; layer.md for what `.wh.` means)
+https://github.com/opencontainers/image-spec (image-layout.md; layer.md for whiteouts, `.wh.`)
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A base image: its name for messages, its platforms, and the directory where its blobs lie by hex digest."""
+    """A base image: its name for messages, its platforms, and the directory of its blobs (named by hex digest)."""
 
     name: str = field(compare=False)
     platforms: tuple[LockedPlatform, ...]
@@ -55,9 +55,9 @@ class Base:
 
 @dataclass(slots=True)
 class Contents:
-    """What a base image holds for one platform.
+    """The content of a base image for one platform.
 
-    `tags` are those of its saved registry, (repository, tag) -> digest, and `revisions` (repository, digest).
+    `tags` maps (repository, tag) of its saved registry to a digest; `revisions` are (repository, digest).
     """
 
     image: BaseImage
@@ -68,14 +68,15 @@ class Contents:
 
 
 def pulled(image: LockedImage, store: Store) -> Base:
-    """Return the base whose blobs lie in `store`."""
+    """Return a pulled base image, whose blobs are in `store`."""
     return Base(str(image.reference), image.platforms, store.root / "sha256")
 
 
 def local(text: str, dist: Path) -> Base | None:
-    """Return the image `text` (what stands after FROM) if it is a layout or was built here, else None.
+    """Resolve `text` (the argument of FROM) to a layout or an image in `dist`, else None.
 
-    A name without a slash also means the one image below `dist` whose last part it is; two of them are an error.
+    A name without a slash also matches the last path component of an image in `dist`; several matches raise
+    ConfigError.
     """
     if text.startswith(LAYOUT):
         folder, _, tag = text.removeprefix(LAYOUT).partition(":")
@@ -105,7 +106,7 @@ def _built_name(index: Path) -> tuple[str, str]:
 
 
 def _open(folder: Path, tag: str, name: str) -> Base:
-    """Return the image `tag` of a layout; without a tag its only index, or its only image."""
+    """Open the image `tag` of a layout; without a tag its only index, or its only manifest."""
     index = folder / "index.json"
     if not index.is_file():
         raise ConfigError(f"FROM {name}: {folder} is no OCI layout", hint=f"write {LAYOUT}DIR[:TAG], DIR/index.json")
@@ -156,7 +157,7 @@ def _parsed(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def read(base: Base, arch: str, cache: Path) -> Contents:
-    """Return what `base` holds for `arch`; its layers are read once and their lists kept in `cache`."""
+    """Return the content of `base` for `arch`; the file lists of its layers are cached in `cache`."""
     platform = base.platform(arch)
     manifest = _document(base.blobs, {"digest": str(platform.manifest.digest)})
     if manifest.get("mediaType", OCI_MANIFEST) not in MANIFESTS:
@@ -190,12 +191,12 @@ def _directories(entries: dict[str, tuple[str, str]]) -> set[str]:
 
 
 def is_link(place: str) -> bool:
-    """Return whether a place of an image is a link file of its saved registry."""
+    """Return whether a path in an image is a link file of its saved registry."""
     return place.startswith(_REPOSITORIES) and place.endswith("/link")
 
 
 def note_registry(links: dict[str, str], tags: dict[tuple[str, str], str], revisions: set[tuple[str, str]]) -> None:
-    """Note the tags and revisions of a saved registry from its link files, path -> text."""
+    """Add the tags and revisions of a saved registry; `links` maps the paths of its link files to their text."""
     for path, link in links.items():
         repository, found, rest = path.removeprefix(_REPOSITORIES).partition("/_manifests/")
         if not (found and path.startswith(_REPOSITORIES)):
@@ -208,13 +209,13 @@ def note_registry(links: dict[str, str], tags: dict[tuple[str, str], str], revis
 
 
 def lay_over(entries: dict[str, T], layer: Mapping[str, T]) -> None:
-    """Lay a layer over what lies below it; whiteouts take away what is below, never what is in the same layer."""
+    """Apply a layer to `entries`; whiteouts remove entries of lower layers, never of the same layer."""
     for path in layer:
         name = PurePosixPath(path).name
         folder = path[: -len(name)]
         if name.startswith(_WHITEOUT):
-            gone = folder if name == _OPAQUE else folder + name.removeprefix(_WHITEOUT)
-            for below in [one for one in entries if one == gone or one.startswith(f"{gone.rstrip('/')}/")]:
+            removed = folder if name == _OPAQUE else folder + name.removeprefix(_WHITEOUT)
+            for below in [one for one in entries if one == removed or one.startswith(f"{removed.rstrip('/')}/")]:
                 del entries[below]
     for path, entry in layer.items():
         if not PurePosixPath(path).name.startswith(_WHITEOUT):
@@ -222,7 +223,7 @@ def lay_over(entries: dict[str, T], layer: Mapping[str, T]) -> None:
 
 
 def _listed(base: Base, digest: Digest, cache: Path) -> list[tuple[str, str, str]]:
-    """Return what lies in a layer as (path, f or d or l, the text of a registry's link file)."""
+    """Return the members of a layer as (path, "f", "d" or "l", the text of a registry's link file or "")."""
     record = cache / f"{digest.hex}.list.json"
     try:
         return [(path, kind, link) for path, kind, link in json.loads(record.read_bytes())]
@@ -233,7 +234,7 @@ def _listed(base: Base, digest: Digest, cache: Path) -> list[tuple[str, str, str
 
 
 class _Hashing:
-    """A file that is hashed while it is read."""
+    """A file object that hashes the bytes that are read."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self.stream = stream

@@ -1,10 +1,10 @@
-"""Kubefiles, as `sealer build` reads them, and what they put into an image.
+"""Parse and evaluate Kubefiles, with the syntax and meaning of `sealer build`.
 
 parse.py         lines, words, variables
-sources.py       what a path or pattern names in the build context, and where it goes
+sources.py       resolve source paths and patterns in the build context, and destinations
 applications.py  APP, CNI, CSI, APPCMDS, APPENV, LAUNCH, CMDS, CMD
-evaluate.py      all other instructions, one after the other
-content.py       what comes out: tree, labels, environment, the annotation `sealer.image.extension`
+evaluate.py      all other instructions, in order
+content.py       the result: tree, labels, environment, the annotation `sealer.image.extension`
 """
 
 from clusterimage.kubefile.content import Content as Content

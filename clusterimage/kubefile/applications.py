@@ -1,9 +1,9 @@
-"""The instructions of applications: APP, CNI, CSI, APPCMDS, APPENV, and what is launched: LAUNCH, CMDS, CMD.
+"""The application instructions APP, CNI, CSI, APPCMDS, APPENV, and the launch instructions LAUNCH, CMDS, CMD.
 
     application/apps/<name>/    the files of an application
 
-Its type says how it is launched: `shell` (bash), `kube` (kubectl apply) or `helm` (helm install); without one it needs
-APPCMDS. https://github.com/sealerio/sealer (0.9.2 to 0.11: build/kubefile/parser, pkg/application)
+The type selects the launch command: `shell` (bash), `kube` (kubectl apply) or `helm` (helm install); without a type
+APPCMDS is required. https://github.com/sealerio/sealer (0.9.2 to 0.11: build/kubefile/parser, pkg/application)
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TYPES = {".sh": "shell", ".yaml": "kube", ".yml": "kube"}
 
 
 def app(instruction: Instruction, content: Content, context: Context, variables: Mapping[str, str]) -> None:
-    """Place an application's files and note it; CNI and CSI set their label too."""
+    """Copy an application's files and register it; CNI and CSI also set their label."""
     name, *rest = instruction.words(variables)
     if not _NAME.fullmatch(name):
         raise instruction.error(f"'{name}' cannot be the name of an application", "letters, digits, dot, dash")
@@ -43,7 +43,7 @@ def app(instruction: Instruction, content: Content, context: Context, variables:
 
 
 def _kind(found: list[Found]) -> str:
-    """Return helm for a chart, shell or kube where all files are that, else ""."""
+    """Return helm for a chart, shell or kube if all files have that type, else ""."""
     names = {inside for one in found for inside in _names(one)}
     if all(any(name == part or name.startswith(f"{part}/") for name in names) for part in _CHART):
         return "helm"
@@ -63,7 +63,7 @@ def _files(name: str, kind: str, found: list[Found]) -> list[str]:
     return [inside for one in found for inside in _names(one)] if kind else []
 
 
-def _known(instruction: Instruction, content: Content, name: str) -> None:
+def _check_declared(instruction: Instruction, content: Content, name: str) -> None:
     if name not in content.applications:
         known = tuple(content.applications)
         hint = nearest(name, known) if known else f"declare it first: APP {name} local://PATH"
@@ -71,9 +71,9 @@ def _known(instruction: Instruction, content: Content, name: str) -> None:
 
 
 def appcmds(instruction: Instruction, content: Content) -> None:
-    """Set the commands of an application: APPCMDS name ["one", "two"]; they are for run time and not expanded."""
+    """Set the commands of an application: APPCMDS name ["one", "two"]; variables are left to run time."""
     name, _, rest = instruction.rest.partition(" ")
-    _known(instruction, content, name)
+    _check_declared(instruction, content, name)
     commands = Instruction(instruction.where, instruction.verb, rest.strip()).texts()
     content.applications[name] |= {"cmds": commands}
 
@@ -81,13 +81,13 @@ def appcmds(instruction: Instruction, content: Content) -> None:
 def appenv(instruction: Instruction, content: Content, variables: Mapping[str, str]) -> None:
     """Add to the environment of an application: APPENV name key=value..."""
     name, *words = instruction.words(variables)
-    _known(instruction, content, name)
+    _check_declared(instruction, content, name)
     pairs_ = pairs(instruction, words)
     content.applications[name]["env"] = {**content.applications[name].get("env", {}), **pairs_}
 
 
 def pairs(instruction: Instruction, words: list[str] | tuple[str, ...]) -> dict[str, str]:
-    """Read `key=value` words."""
+    """Parse `key=value` words; anything else, or none at all, raises ConfigError."""
     found = {}
     for word in words:
         key, equals, value = word.partition("=")
@@ -100,17 +100,17 @@ def pairs(instruction: Instruction, words: list[str] | tuple[str, ...]) -> dict[
 
 
 def launch(instruction: Instruction, content: Content) -> None:
-    """Say which applications are launched; those that the base launches stay, before them unless named."""
+    """Set the applications to launch: those of the base that are not named here, then these in order."""
     names = instruction.texts()
     for name in names:
-        _known(instruction, content, name)
+        _check_declared(instruction, content, name)
     if content.launch_commands:
         raise instruction.error("CMDS or CMD (here or in the base) says what is launched", "use one of them only")
     content.launch_names = [*(name for name in content.launch_names if name not in names), *dict.fromkeys(names)]
 
 
 def commands(instruction: Instruction, content: Content) -> None:
-    """Add run-time commands, of CMDS (a list) or CMD (one command); the base's come first."""
+    """Append run-time commands of CMDS (a list) or CMD (one command) to those of the base."""
     if content.launch_names:
         raise instruction.error("LAUNCH (here or in the base) says what is launched", "make it an APP with APPCMDS")
     if instruction.verb == "CMDS":
@@ -121,14 +121,14 @@ def commands(instruction: Instruction, content: Content) -> None:
 
 
 def check_last(instructions: tuple[Instruction, ...]) -> None:
-    """Refuse anything after LAUNCH or CMDS: sealer wants them once, at the end."""
+    """Refuse instructions after LAUNCH or CMDS: sealer requires them once, at the end."""
     for before, after in zip(instructions, instructions[1:], strict=False):
         if before.verb in ("LAUNCH", "CMDS"):
             raise before.error(f"must be the last line, and {after.verb} follows it", "move it to the end, once")
 
 
 def check_types(content: Content) -> None:
-    """Refuse an application that nobody knows how to launch."""
+    """Raise ConfigError for an application of this Kubefile without a type and without APPCMDS."""
     from clusterimage.values.errors import ConfigError
 
     for name, one in content.applications.items():

@@ -1,4 +1,4 @@
-"""What a Kubefile makes: a tree, labels, environment, and the applications that sealer launches.
+"""The result of a Kubefile: file tree, labels, environment, and the applications that sealer launches.
 
     config labels                     LABEL, CNI, CSI, KUBEVERSION
     annotation sealer.image.extension {"applications", "buildClient", "env", "launch", "schemaVersion", "type"}
@@ -18,7 +18,7 @@ from clusterimage.storage.manifest import Entry
 INSTALLER, APPLICATION = "kube-installer", "app-installer"
 _INSTALLS = "bin/kubeadm"
 
-# Directories that every rootfs may have: a file that is copied to one of them goes into it, whether it is there or not.
+# Usual directories of a rootfs: as a COPY destination they are directories, even if the image has none yet.
 FOLDERS = (
     *("application", "applications", "bin", "charts", "cri", "etc", "images", "lib"),
     *("manifests", "plugins", "registry", "scripts", "statics"),
@@ -27,7 +27,7 @@ FOLDERS = (
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What the image that FROM names gives to the one that is built on it."""
+    """What an image inherits from the base image of FROM."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     env: tuple[str, ...] = ()
@@ -38,9 +38,9 @@ class Inherited:
 
 
 class Content:
-    """What a Kubefile made; `tree` maps a place in the image to an entry, whose `path` is its place in the context.
+    """The result of a Kubefile; `tree` maps a path in the image to an entry whose `path` is its path in the context.
 
-    `directories` are those of the image, the base's among them.
+    `directories` are those of the image, including the base's.
     """
 
     def __init__(self, base: Inherited | None = None) -> None:
@@ -59,7 +59,7 @@ class Content:
         self.launch_commands: list[str] = list(launch.get("cmds") or [])
 
     def put(self, instruction: Instruction, place: str, entry: Entry) -> None:
-        """Lay `entry` at `place`; a place below a file is refused."""
+        """Add `entry` at `place`; a place below a file, or a file over a directory, raises ConfigError."""
         parts = place.split("/")
         parents = ["/".join(parts[:depth]) for depth in range(1, len(parts))]
         for parent in parents:
@@ -72,19 +72,19 @@ class Content:
         self.tree[place] = entry
 
     def is_directory(self, place: str) -> bool:
-        """Return whether the image has a directory there, or a rootfs usually has one."""
+        """Return whether the image has a directory at `place`, or a rootfs usually has one."""
         return not place or place in self.directories or (place in FOLDERS and place not in self.tree)
 
     @property
     def type(self) -> str:
-        """Whether the image installs a cluster, or only applications into one."""
+        """The image type of sealer: `kube-installer` for a cluster image, else `app-installer`."""
         inherited = self.base.extension.get("type")
         installs = inherited == INSTALLER or _INSTALLS in self.tree or _INSTALLS in self.base.files
         return INSTALLER if installs else APPLICATION
 
 
 def entries(content: Content) -> tuple[tuple[Entry, str], ...]:
-    """Return the image's entries, sorted, each with the place of its content in the build context."""
+    """Return the image's entries sorted by path, each with its path in the build context."""
     filled = {place.rsplit("/", depth)[0] for place in content.tree for depth in range(1, place.count("/") + 1)}
     return tuple(
         (replace(entry, path=place), entry.path)
@@ -94,7 +94,7 @@ def entries(content: Content) -> tuple[tuple[Entry, str], ...]:
 
 
 def extension(content: Content, client: str) -> dict[str, Any]:
-    """Return the value of the annotation `sealer.image.extension`; `client` says who built the image."""
+    """Return the value of the annotation `sealer.image.extension`; `client` becomes its `sealerVersion`."""
     launch: dict[str, Any] = {}
     if content.launch_names:
         launch["app_names"] = content.launch_names

@@ -3,7 +3,7 @@
     FROM  ARG  ENV  COPY  ADD  LABEL  MAINTAINER  KUBEVERSION        here
     APP  CNI  CSI  APPCMDS  APPENV  LAUNCH  CMDS  CMD                applications.py
 
-Their meaning is sealer's (0.9.2 to 0.11: build/kubefile), and docker's where sealer passes an instruction on.
+The semantics are sealer's (0.9.2 to 0.11: build/kubefile), and docker's for instructions that sealer passes on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FLAGS = {
 
 @dataclass(slots=True)
 class _Run:
-    """What the instructions work on; `variables` are what ARG, ENV and the platform give."""
+    """The state of an evaluation; `variables` are set by ARG, ENV and the platform."""
 
     content: Content
     context: Context
@@ -40,7 +40,7 @@ class _Run:
     begun: bool = False
 
     def words(self, instruction: Instruction) -> tuple[str, ...]:
-        """Return the words of an instruction; flags are refused with the reason."""
+        """Return the words of an instruction; a flag raises ConfigError with the reason."""
         words = instruction.words(self.variables)
         if words and words[0].startswith("--"):
             flag = words[0].partition("=")[0]
@@ -55,9 +55,9 @@ def evaluate(
     base: Inherited | None = None,
     arguments: Mapping[str, str] | None = None,
 ) -> Content:
-    """Return what the instructions make of the build context for `arch`; raises ConfigError with file and line.
+    """Evaluate the instructions on the build context for `arch`; raises ConfigError with file and line.
 
-    `base` is what FROM's image gives, None for scratch; `arguments` are the values given to ARGs from outside.
+    `base` is None for scratch; `arguments` are the ARG values of the command line.
     """
     check(instructions, arguments or {})
     run = _Run(Content(base), Context.of(context), _platform(arch), arguments or {})
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def check(instructions: tuple[Instruction, ...], arguments: Mapping[str, str]) -> None:
-    """Refuse what is wrong whatever the context holds: an unknown argument, something after LAUNCH."""
+    """Raise ConfigError for errors independent of the context: an unknown argument, an instruction after LAUNCH."""
     applications.check_last(instructions)
     known = tuple(one.rest.partition("=")[0].strip() for one in instructions if one.verb == "ARG")
     for name in arguments:
@@ -78,7 +78,7 @@ def check(instructions: tuple[Instruction, ...], arguments: Mapping[str, str]) -
 
 
 def base(instructions: tuple[Instruction, ...], arguments: Mapping[str, str]) -> str:
-    """Return the image that FROM names, or `scratch`."""
+    """Return the image name of FROM, or `scratch`."""
     variables: dict[str, str] = {}
     run = _Run(Content(), Context(), variables, arguments)
     for instruction in instructions:
@@ -91,7 +91,7 @@ def base(instructions: tuple[Instruction, ...], arguments: Mapping[str, str]) ->
 def used(
     instructions: tuple[Instruction, ...], paths: Iterable[Entry], arch: str, arguments: Mapping[str, str]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the paths of a context that the image needs for `arch`, and those among them that ADD names as files."""
+    """Return the context paths that the Kubefile uses for `arch`, and the files among them that ADD may extract."""
     run = _Run(Content(), Context.of(paths), _platform(arch), arguments)
     needed: set[str] = set()
     added: set[str] = set()
@@ -120,7 +120,7 @@ def _platform(arch: str) -> dict[str, str]:
 
 
 def _step(run: _Run, instruction: Instruction) -> None:
-    """Do one instruction."""
+    """Execute one instruction."""
     content = run.content
     match instruction.verb:
         case "APP" | "CNI" | "CSI":
@@ -146,7 +146,7 @@ def _from(run: _Run, instruction: Instruction) -> str:
 
 
 def _arg(run: _Run, instruction: Instruction) -> None:
-    """Declare a variable: ARG name[=default]; args= of the command line gives it another value."""
+    """Declare a variable: ARG name[=default]; args= of the command line overrides the default."""
     for word in run.words(instruction):
         name, equals, default = word.partition("=")
         if name in run.arguments or equals:
@@ -157,7 +157,7 @@ def _arg(run: _Run, instruction: Instruction) -> None:
 
 
 def _assignments(instruction: Instruction, variables: Mapping[str, str], *, lenient: bool = False) -> dict[str, str]:
-    """Read `key=value...`, or the older `key value`."""
+    """Parse `key=value...`, or the legacy form `key value`."""
     words = instruction.words(variables, lenient=lenient)
     if len(words) > 1 and "=" not in words[0] and words[1] != "=":
         return {words[0]: " ".join(words[1:])}
@@ -184,7 +184,7 @@ def _kubeversion(run: _Run, instruction: Instruction) -> None:
 
 
 def _copy(run: _Run, instruction: Instruction) -> None:
-    """Copy sources of the context; ADD puts what is in a tar archive in the place of the archive."""
+    """Copy sources of the context; ADD copies the extracted content of a tar archive instead of the archive."""
     *sources, destination = run.words(instruction) or ("",)
     if not sources:
         raise instruction.error("needs a source and a destination", f"write {instruction.verb} SOURCE DESTINATION")

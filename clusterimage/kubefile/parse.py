@@ -1,7 +1,7 @@
-"""The text of a Kubefile: its lines, its instructions, their words with variables expanded.
+"""Parser of Kubefiles: lines, instructions, and words with variable expansion.
 
-The syntax is a Dockerfile's (https://docs.docker.com/reference/dockerfile): `#` begins a comment line, `\\` at the end
-goes on in the next line, words are split at blanks, '…' is literal, "…" and bare words know $NAME, ${NAME},
+The syntax is a Dockerfile's (https://docs.docker.com/reference/dockerfile): `#` starts a comment line, a trailing `\\`
+continues the line, words are split at whitespace, '…' is literal, "…" and bare words expand $NAME, ${NAME},
 ${NAME:-default} and ${NAME:+other}.
 """
 
@@ -19,7 +19,7 @@ VERBS = (
     *("FROM", "ARG", "ENV", "COPY", "ADD", "LABEL", "MAINTAINER", "KUBEVERSION"),
     *("APP", "CNI", "CSI", "APPCMDS", "APPENV", "LAUNCH", "CMDS", "CMD"),
 )
-_REFUSED = {
+_UNSUPPORTED = {
     "RUN": (
         "nothing is executed at build time: it would run foreign code as on this host",
         "do it before the build and COPY the result, or at run time with CMDS or an APP",
@@ -31,24 +31,24 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^}]*))?\})")
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction: `where` is FILE:LINE for messages, `rest` what follows the verb."""
+    """One instruction: `where` is FILE:LINE for messages, `rest` the text after the verb."""
 
     where: str
     verb: str
     rest: str
 
     def error(self, problem: str, hint: str = "") -> ConfigError:
-        """Return the error that names this line."""
+        """Return a ConfigError with FILE:LINE and the verb."""
         return ConfigError(f"{self.where}: {self.verb}: {problem}", hint=hint)
 
     def words(self, variables: Mapping[str, str], *, lenient: bool = False) -> tuple[str, ...]:
-        """Return the words, expanded; a JSON list is taken as it is. An unknown variable is an error, or empty."""
+        """Split `rest` (or parse its JSON list) and expand variables; unknown ones are errors, or "" if `lenient`."""
         if (listed := self._listed()) is not None:
             return tuple(_expanded(self, text, variables, lenient) for text in listed)
         return tuple(_Words(self, variables, lenient).split())
 
     def _listed(self) -> list[str] | None:
-        """Return `rest` if it is a JSON list of strings; a pattern begins with a bracket too."""
+        """Return `rest` if it is a JSON list of strings, else None: a glob pattern can start with a bracket too."""
         try:
             values = json.loads(self.rest) if self.rest.startswith("[") else None
         except ValueError:
@@ -56,7 +56,7 @@ class Instruction:
         return values if isinstance(values, list) and all(isinstance(value, str) for value in values) else None
 
     def texts(self) -> list[str]:
-        """Return `rest`, which has to be a JSON list of strings."""
+        """Return the JSON list of strings in `rest`; anything else raises ConfigError."""
         values = self._listed()
         if values is None:
             raise self.error(f"'{self.rest}' is not a JSON list of strings", f'write {self.verb} ["one", "two"]')
@@ -64,13 +64,13 @@ class Instruction:
 
 
 def parse(text: str, name: str) -> tuple[Instruction, ...]:
-    """Read the instructions of a Kubefile; an unknown or refused one raises ConfigError with file and line."""
+    """Parse a Kubefile; an unknown or unsupported instruction raises ConfigError with file and line."""
     found = []
     for number, line in _lines(text):
         verb, *rest = line.split(maxsplit=1)
         instruction = Instruction(f"{name}:{number}", verb.upper(), rest[0] if rest else "")
-        if instruction.verb in _REFUSED:
-            raise instruction.error(*_REFUSED[instruction.verb])
+        if instruction.verb in _UNSUPPORTED:
+            raise instruction.error(*_UNSUPPORTED[instruction.verb])
         if instruction.verb not in VERBS:
             raise ConfigError(f"{name}:{number}: unknown instruction '{verb}'", hint=nearest(verb.upper(), VERBS))
         if not instruction.rest:
@@ -91,7 +91,7 @@ def _check_from(instructions: list[Instruction], name: str) -> None:
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    """Return the lines with the numbers that they begin at, comments and blanks left out, continued lines joined."""
+    """Return (number of the first line, text), without comments and blank lines, continuation lines joined."""
     lines: list[tuple[int, str]] = []
     begun, pending = 0, ""
     for number, raw in enumerate(text.splitlines(), start=1):
@@ -110,7 +110,7 @@ def _lines(text: str) -> list[tuple[int, str]]:
 
 
 class _Words:
-    """Splits one instruction's rest into words."""
+    """Splits the rest of an instruction into words, with quotes, escapes and variables."""
 
     def __init__(self, instruction: Instruction, variables: Mapping[str, str], lenient: bool) -> None:
         self.instruction = instruction
@@ -132,7 +132,7 @@ class _Words:
         return [*words, *([] if word is None else [word])]
 
     def _next(self, *, quoted: bool) -> str:
-        """Take one character, one quotation or one variable."""
+        """Consume one character, quoted string or variable."""
         char = self.text[self.at]
         if char == "$" and (found := _VARIABLE.match(self.text, self.at)):
             self.at = found.end()

@@ -1,7 +1,7 @@
-"""Finding what COPY, ADD and APP name in a build context, and the place that it goes to.
+"""Resolve the sources of COPY, ADD and APP in a build context, and their destination.
 
-A source is a path, a directory (its content is meant) or a pattern of `*`, `?` and `[…]` that never crosses a `/`:
-https://pkg.go.dev/path/filepath#Match. What ADD extracts lies in the context below EXTRACTED/<path of the archive>/.
+A source is a file, a directory (its content is copied) or a glob of `*`, `?` and `[…]` that does not match `/`:
+https://pkg.go.dev/path/filepath#Match. Archives of ADD are extracted to EXTRACTED/<archive path>/ in the context.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LOCAL = "local://"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file, or a directory with all that is in it: its path in the context, and the entries."""
+    """A source: its path in the context, and its entry, or for a directory all entries below it."""
 
     path: str
     entries: tuple[Entry, ...]
     is_directory: bool
 
     def inside(self) -> Iterable[tuple[str, Entry]]:
-        """Yield every entry of the directory with its path in it."""
+        """Yield (path relative to the directory, entry) for every entry of the directory."""
         for entry in self.entries:
             if entry.path != self.path:
                 yield entry.path.removeprefix(f"{self.path}/") if self.path else entry.path, entry
@@ -38,7 +38,7 @@ class Found:
 
 @dataclass(slots=True)
 class Context:
-    """A build context: the user's entries by path, and what was extracted for ADD."""
+    """A build context: the user's entries by path, and those extracted for ADD."""
 
     entries: dict[str, Entry] = field(default_factory=dict)
     extracted: dict[str, Entry] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Context:
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Context:
-        """Index the entries of a manifest."""
+        """Build the context from the entries of a manifest."""
         context = cls()
         for entry in entries:
             known = context.extracted if entry.path.startswith(f"{EXTRACTED}/") else context.entries
@@ -58,7 +58,7 @@ class Context:
         return context
 
     def find(self, instruction: Instruction, source: str) -> list[Found]:
-        """Return what `source` names, sorted; nothing at all is an error."""
+        """Return the matches of `source`, sorted; no match raises ConfigError."""
         if source.startswith(_REMOTE):
             hint = "pin it in versions.toml, or download it, check its sha256 and COPY it"
             raise instruction.error(f"'{source}' is remote: downloads are pinned, a Kubefile pins nothing", hint)
@@ -93,7 +93,7 @@ class Context:
         return Found(name, (self.entries[name],), False)
 
     def archive(self, name: str) -> Found | None:
-        """Return what was extracted from the archive `name`, or None: then it is no archive."""
+        """Return the extracted content of the archive `name`, or None if it is not an archive."""
         root = f"{EXTRACTED}/{name}"
         inside = tuple(entry for path, entry in self.extracted.items() if path.startswith(f"{root}/"))
         return Found(root, inside, True) if inside else None
@@ -104,7 +104,7 @@ def _is_pattern(name: str) -> bool:
 
 
 def destination(instruction: Instruction, text: str) -> str:
-    """Return the place that a destination means, without slashes around; "" is the root."""
+    """Return a destination as a path without leading and trailing slashes; "" is the root."""
     if ".." in PurePosixPath(text).parts:
         raise instruction.error(f"'{text}' leaves the image", "name a place inside")
     place = PurePosixPath(text).as_posix().strip("/")
@@ -112,10 +112,10 @@ def destination(instruction: Instruction, text: str) -> str:
 
 
 def lay(instruction: Instruction, content: Content, found: list[Found], text: str) -> None:
-    """Lay what was found at the destination `text`, as docker does.
+    """Copy the sources to the destination `text`, with the semantics of docker's COPY.
 
-    The content of a directory goes below it. A file goes into it when it ends with a slash or is a directory of the
-    image, else it takes that name; several sources need a directory.
+    The content of a directory is copied below it. A file is copied into it if it ends with a slash or is a directory
+    of the image, else it gets that name; several sources require a directory.
     """
     target = destination(instruction, text)
     into = text.endswith("/") or content.is_directory(target)
@@ -137,7 +137,7 @@ def _join(target: str, name: str) -> str:
 
 
 def local(instruction: Instruction, words: Iterable[str]) -> list[str]:
-    """Return the paths of `local://path` words; anything else is refused."""
+    """Return the paths of `local://PATH` words; anything else raises ConfigError."""
     paths = []
     for word in words:
         if not word.startswith(LOCAL):

@@ -1,10 +1,10 @@
-"""Images taken out of archives that a user put beside the Kubefile.
+"""Import images from archives in the build context of a Kubefile.
 
 docker-archive   manifest.json [{"Config", "RepoTags", "Layers"}]   (docker save, skopeo copy docker-archive:)
 OCI archive      oci-layout index.json blobs/sha256/<hex>           (docker save since 25, skopeo copy oci-archive:)
 
-Either may be compressed with gzip. What a docker-archive holds has no manifest: one is made, and its layers stay the
-plain tars that the config's diff_ids name. https://github.com/moby/docker-image-spec,
+Either may be compressed with gzip. Images in a docker-archive have no manifest: one is generated, and the layers stay
+uncompressed tars with the config's diff_ids as digests. https://github.com/moby/docker-image-spec,
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
 
@@ -30,13 +30,13 @@ from clusterimage.values.errors import ClusterImageError, ConfigError
 from clusterimage.values.media_types import INDEXES, OCI_CONFIG, OCI_INDEX, OCI_LAYER, OCI_LAYER_GZIP, OCI_MANIFEST
 from clusterimage.values.reference import Reference
 
-_NAMELESS = "write it with its full name: skopeo copy … docker-archive:FILE:NAME:TAG"
+_NO_NAME_HINT = "write it with its full name: skopeo copy … docker-archive:FILE:NAME:TAG"
 _GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
 class _Image:
-    """One image of one archive; `top` is its index, or its only manifest."""
+    """One image of one archive; `top` is the descriptor of its index, or of its only manifest."""
 
     reference: Reference
     archive: Path
@@ -45,22 +45,22 @@ class _Image:
 
 
 def read(archives: Iterable[Path], arches: Iterable[str], store: Store) -> tuple[LockedImage, ...]:
-    """Bring the images of all `archives` into `store` and return them, sorted by name.
+    """Import the images of all `archives` into `store` and return them, sorted by name.
 
-    Archives of several architectures may bring one name: they become one index. Two that bring one name for one
-    architecture with different content are an error that names both, and so is a name without one of `arches`.
+    Archives with the same name for several architectures become one index. Raises ClusterImageError naming both for
+    different content of one name and architecture, and ConfigError for an image that lacks one of `arches`.
     """
     found: dict[Reference, list[_Image]] = {}
     for archive in archives:
         for image in _read(archive, store):
             found.setdefault(image.reference, []).append(image)
-    return tuple(_joined(found[reference], tuple(arches), store) for reference in sorted(found))
+    return tuple(_merged(found[reference], tuple(arches), store) for reference in sorted(found))
 
 
 def bring(
     archives: tuple[Path, ...], expected: tuple[LockedImage, ...], arches: tuple[str, ...], store: Store, dest: Path
 ) -> None:
-    """Bring the images into `store` again and write the list of their blobs to `dest`, as pull-images does."""
+    """Import the images into `store` again and write their manifest file to `dest`, as pull-images does."""
     if read(archives, arches, store) != expected:
         raise ClusterImageError(f"{archives[0].parent}: changed while it was read", hint="run the same command again")
     blobs = {
@@ -72,7 +72,7 @@ def bring(
     manifest.write(dest, (Entry(f"sha256/{one.hex}", 0o444, blob.size, one.hex) for one, blob in blobs.items()))
 
 
-def _joined(images: list[_Image], arches: tuple[str, ...], store: Store) -> LockedImage:
+def _merged(images: list[_Image], arches: tuple[str, ...], store: Store) -> LockedImage:
     first = images[0]
     platforms: dict[str, tuple[LockedPlatform, _Image]] = {}
     for image in images:
@@ -94,14 +94,14 @@ def _joined(images: list[_Image], arches: tuple[str, ...], store: Store) -> Lock
 
 def _index(platforms: tuple[LockedPlatform, ...], store: Store) -> Descriptor:
     listed = [{**_json(one.manifest), "platform": {"os": "linux", "architecture": one.arch}} for one in platforms]
-    return _kept(canonical({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}), OCI_INDEX, store)
+    return _put(canonical({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}), OCI_INDEX, store)
 
 
 def _json(one: Descriptor) -> dict[str, Any]:
     return {"mediaType": one.media_type, "digest": str(one.digest), "size": one.size}
 
 
-def _kept(data: bytes, media_type: str, store: Store) -> Descriptor:
+def _put(data: bytes, media_type: str, store: Store) -> Descriptor:
     return Descriptor(store.put(data), len(data), media_type)
 
 
@@ -115,7 +115,7 @@ def _read(archive: Path, store: Store) -> list[_Image]:
 
 
 class _Archive:
-    """An open archive; its members go into the store when they are asked for."""
+    """An open archive; members are stored when they are accessed."""
 
     def __init__(self, path: Path, store: Store) -> None:
         self.path = path
@@ -130,7 +130,7 @@ class _Archive:
         self.tar.close()
 
     def images(self) -> list[_Image]:
-        """Return the images that have names; an archive without one is an error."""
+        """Return the named images; an archive without any raises ClusterImageError."""
         if "index.json" in self.members and "oci-layout" in self.members:
             found = self._oci()
         elif "manifest.json" in self.members:
@@ -138,7 +138,7 @@ class _Archive:
         else:
             raise KeyError("neither manifest.json nor index.json is in it")
         if not found:
-            raise ClusterImageError(f"{self.path}: its images have no name", hint=_NAMELESS)
+            raise ClusterImageError(f"{self.path}: its images have no name", hint=_NO_NAME_HINT)
         return found
 
     def _text(self, name: str) -> bytes:
@@ -148,7 +148,7 @@ class _Archive:
         return stream.read()
 
     def _blob(self, name: str, expected: Digest | None = None) -> tuple[Digest, int, bytes]:
-        """Bring a member into the store and return digest, size and its first bytes."""
+        """Store a member; return its digest, its size and its first two bytes (the magic of gzip)."""
         stream = self.tar.extractfile(self.members[name])  # follows the links of older docker archives
         if stream is None:
             raise KeyError(f"{name} is no file")
@@ -182,7 +182,7 @@ class _Archive:
             "config": _json(blobs[0]),
             "layers": [_json(blob) for blob in blobs[1:]],
         }
-        made = _kept(canonical(document), OCI_MANIFEST, self.store)
+        made = _put(canonical(document), OCI_MANIFEST, self.store)
         return LockedPlatform(str(config["architecture"]), made, tuple(blobs))
 
     def _head(self, name: str) -> bytes:
@@ -227,6 +227,6 @@ class _Archive:
 
 
 def _full_name(annotations: dict[str, str]) -> Reference | None:
-    """Return the name that an entry of index.json has; a tag alone is none."""
+    """Return the full image name in the annotations of an index.json entry; a bare tag gives None."""
     name = annotations.get(IMAGE_NAME) or annotations.get(REF_NAME, "")
     return Reference.parse(name) if "/" in name or ":" in name else None

@@ -1,8 +1,8 @@
-"""The local Docker daemon: a built image given to it, as the docker-archive that it loads.
+"""Load a built image into the local Docker daemon, as a docker-archive.
 
     manifest.json             [{"Config": ..., "RepoTags": [...], "Layers": [...]}]
     <config hex>.json
-    <layer hex>.tar.gz        as they lie in the image, compressed
+    <layer hex>.tar.gz        the compressed blobs of the image, unchanged
 
 https://docs.docker.com/reference/api/engine/ (ImageLoad, ImageGet), https://github.com/moby/docker-image-spec (v1.2)
 """
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _FIRST_WITH_ZSTD = 23  # https://docs.docker.com/engine/release-notes/23.0/
-_PATIENCE = 600  # seconds of silence: a daemon says nothing while it unpacks a large layer
+_TIMEOUT = 600  # seconds, read timeout: the daemon sends nothing while it unpacks a large layer
 
 
 @contextmanager
 def connected() -> Iterator[docker.DockerClient]:
-    """Yield a client of the daemon that DOCKER_HOST and its kin name; its failures are ClusterImageErrors."""
+    """Yield a client configured by DOCKER_HOST, DOCKER_TLS_VERIFY …; its failures become ClusterImageErrors."""
     import docker
     import requests
     from docker.errors import DockerException
 
     try:
-        client = docker.from_env(timeout=_PATIENCE)
+        client = docker.from_env(timeout=_TIMEOUT)
         try:
             yield client
         finally:
@@ -52,7 +52,7 @@ def connected() -> Iterator[docker.DockerClient]:
 
 
 def load(layout: Path, reference: Reference, arch: str, say: Callable[[str], None]) -> None:
-    """Give the image in `layout` for linux/`arch` to the local Docker daemon as `reference`, and `say` so."""
+    """Load the image in `layout` for linux/`arch` into the local Docker daemon as `reference`."""
     name = familiar(reference)
     members = _members(layout, arch, name)
     with connected() as client:
@@ -63,7 +63,7 @@ def load(layout: Path, reference: Reference, arch: str, say: Callable[[str], Non
 
 
 def familiar(reference: Reference) -> str:
-    """Return the name as Docker shows it: what it adds by itself is left out."""
+    """Return Docker's familiar name: without the default docker.io/ and library/."""
     return f"{reference.name}:{reference.tag}".removeprefix(f"{DOCKER_HUB}/").removeprefix("library/")
 
 
@@ -82,7 +82,7 @@ def _members(layout: Path, arch: str, name: str) -> tuple[Member, ...]:
 
 
 def _refuse_zstd(layout: Path, arch: str, version: str) -> None:
-    """Raise ClusterImageError for layers that a daemon of that version takes for damaged tars."""
+    """Raise ClusterImageError for zstd layers if the daemon is too old to read them."""
     layers = document(layout, _platform(layout, arch))["layers"]
     major = version.partition(".")[0]
     if major.isdigit() and int(major) < _FIRST_WITH_ZSTD and any(one["mediaType"] == OCI_LAYER_ZSTD for one in layers):

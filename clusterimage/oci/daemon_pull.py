@@ -1,7 +1,7 @@
-"""Images of the local Docker daemon: taken out of the docker-archive that it saves, with a manifest made for them.
+"""Pull images from the local Docker daemon: read the docker-archive of ImageSave and generate a manifest.
 
-The manifest (https://distribution.github.io/distribution/spec/manifest-v2-2/) is a function of config and layers alone,
-which the daemon gives byte by byte as it got them: so the image can be pinned like one of a registry.
+The manifest (https://distribution.github.io/distribution/spec/manifest-v2-2/) depends on config and layers only, which
+the daemon exports byte for byte: so the image can be pinned by digest like one of a registry.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LISTING = "manifest.json"
 
 
 def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
-    """Bring the image of the daemon into `store` and return its pin; it has the one platform that the daemon has."""
+    """Copy the daemon's image into `store` and return its pin, with the only platform that the daemon has."""
     from docker.errors import ImageNotFound
 
     with single_flight(store.root / str(reference)), daemon_load.connected() as client:
@@ -47,9 +47,9 @@ def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
 
 
 def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Path) -> None:
-    """Have the blobs of `image` in `store`, taken from the daemon again if need be, and write their list to `dest`.
+    """Ensure that `store` has the blobs of `image`, from the daemon if missing; write their manifest file to `dest`.
 
-    Raises ClusterImageError when the daemon's image is no longer the pinned one.
+    Raises ClusterImageError if the digest of the daemon's image has changed.
     """
     platform = image.platform(arch)
     if not all(store.has(blob.digest) for blob in (image.top, *platform.blobs)):
@@ -62,21 +62,21 @@ def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Pa
 
 @dataclass(slots=True)
 class _Archive:
-    """A docker-archive that was read: its members that may be blobs, its links, and the text of manifest.json."""
+    """The content of a docker-archive: descriptors by member name, link targets, and the text of manifest.json."""
 
     blobs: dict[str, Descriptor] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     listing: bytes = b""
 
     def blob(self, name: str) -> Descriptor:
-        """Return the member of that name, or that a link of that name points at."""
+        """Return the blob of the member `name`, links followed."""
         return self.blobs[self.links.get(name, name)]
 
 
 def _read(pieces: Iterable[bytes], network: Network, store: Store) -> _Archive:
-    """Read a docker-archive as it comes; configs and layers go into `store`."""
+    """Read a streamed docker-archive; configs and layers go into `store`."""
     archive = _Archive()
-    with tarfile.open(fileobj=io.BufferedReader(_Pieces(pieces), CHUNK), mode="r|") as tar:
+    with tarfile.open(fileobj=io.BufferedReader(_PieceReader(pieces), CHUNK), mode="r|") as tar:
         for member in tar:
             name = posixpath.normpath(member.name)
             if member.issym() or member.islnk():
@@ -128,24 +128,24 @@ def _locked(reference: Reference, archive: _Archive, store: Store) -> LockedImag
     return LockedImage(reference, top, (LockedPlatform(values["architecture"], top, blobs),))
 
 
-class _Pieces(io.RawIOBase):
-    """Pieces that come, as a file that goes forward only."""
+class _PieceReader(io.RawIOBase):
+    """A non-seekable file object over an iterable of bytes."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
-        self._held = memoryview(b"")
+        self._rest = memoryview(b"")
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill `buffer` with what there is of the next piece; 0 is the end."""
-        while not self._held:
+        """Read up to the end of the current piece into `buffer`; return the number of bytes, 0 at the end."""
+        while not self._rest:
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
-            self._held = memoryview(piece)
-        size = min(len(buffer), len(self._held))
-        buffer[:size], self._held = self._held[:size], self._held[size:]
+            self._rest = memoryview(piece)
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
         return size

@@ -2,7 +2,7 @@
 
     manifest.json             [{"Config": ..., "RepoTags": [...], "Layers": [...]}]
     <config hex>.json
-    <layer hex>.tar.gz        as they lie in the registry, compressed
+    <layer hex>.tar.gz        the compressed blobs of the registry, unchanged
 
 https://github.com/moby/docker-image-spec (v1.2, "Combined Image JSON + Filesystem Changeset Format")
 """
@@ -22,7 +22,7 @@ def save(image: LockedImage, arch: str, store: Store, compressor: str, dest: Pat
     platform = image.platform(arch)
     config, *layers = platform.blobs
     names = [f"{layer.digest.hex}.tar.gz" for layer in layers]
-    # An image that is named by its digest only needs a tag here: nobody could start it without a name.
+    # An image pinned by digest only gets a tag here: without a name it could not be run.
     version = image.reference.tag or image.top.digest.hex[:12]
     tag = f"{image.reference.name}:{version}".removeprefix("docker.io/").removeprefix("library/")
     listing = [{"Config": f"{config.digest.hex}.json", "RepoTags": [tag], "Layers": names}]

@@ -1,7 +1,7 @@
-"""Images and their layout on disk (https://github.com/opencontainers/image-spec).
+"""Images and their OCI image layout on disk (https://github.com/opencontainers/image-spec).
 
 oci-layout
-index.json               the index over the platforms, named by tag, and every platform by tag-arch
+index.json               the image index as TAG, and every platform's manifest as TAG-ARCH
 blobs/sha256/<hex>       layers, configs, manifests, index
 """
 
@@ -28,7 +28,7 @@ IMAGE_NAME = "io.containerd.image.name"
 
 @dataclass(frozen=True, slots=True)
 class BuiltLayer:
-    """A layer that was made: its digests, the file that holds it, and what it holds (for the history)."""
+    """A layer that was written: its digests, its file, and the name of its part (for the history)."""
 
     written: Written
     path: Path
@@ -38,7 +38,7 @@ class BuiltLayer:
 
 @dataclass(frozen=True, slots=True)
 class BaseImage:
-    """The image that another is built on: its documents, and the directory where its blobs lie by their hex digest."""
+    """The image of FROM for one platform: config, manifest, and the directory of its blobs (named by hex digest)."""
 
     config: dict[str, Any]
     manifest: dict[str, Any]
@@ -47,9 +47,9 @@ class BaseImage:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One platform of an image: `layers` lie over those of `base`, which stay as they are.
+    """One platform of an image: `layers` are appended to those of `base`, which are kept unchanged.
 
-    `epoch` is when it says that it was created, in seconds since 1970.
+    `epoch` is its `created` time in seconds since 1970.
     """
 
     arch: str
@@ -63,14 +63,14 @@ class Image:
 
 
 def canonical(document: dict[str, Any]) -> bytes:
-    """Return `document` as JSON with one spelling: sorted keys, no blanks."""
+    """Serialise `document` as canonical JSON: sorted keys, no whitespace."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def write(images: tuple[Image, ...], reference: Reference, dest: Path) -> Digest:
-    """Write a layout that holds `images` as one index to `dest` and return the digest of that index.
+    """Write an OCI image layout with one index over `images` to `dest` and return the digest of that index.
 
-    Layers, configs and manifests come first, index.json last; layers are hard links where the file system allows.
+    index.json is written last. Layers are hard links where the file system allows.
     """
     blobs = dest / "blobs" / "sha256"
     blobs.mkdir(parents=True)
@@ -122,7 +122,7 @@ def _write_image(image: Image, blobs: Path) -> Descriptor:
 
 
 def _base_layers(base: BaseImage, blobs: Path) -> list[dict[str, Any]]:
-    """Give the base's layers a place among `blobs`, hashed on the way, and return their descriptors."""
+    """Verify the base's layers, link them into `blobs`, and return their descriptors."""
     found = []
     for layer in base.manifest.get("layers", []):
         digest = Digest.parse(layer["digest"])
@@ -131,7 +131,7 @@ def _base_layers(base: BaseImage, blobs: Path) -> list[dict[str, Any]]:
             if not source.exists() or digests.of_file(source) != digest:
                 raise ClusterImageError(f"{source}: is not {digest}", hint="build or pull the base image again")
             files.link_or_copy(source, target)
-        # Docker's name for a gzip-compressed layer has no place in an OCI manifest; the bytes are the same.
+        # An OCI manifest must not have Docker's media type for gzip layers; the bytes are the same.
         media_type = OCI_LAYER_GZIP if layer["mediaType"] == DOCKER_LAYER_GZIP else layer["mediaType"]
         found.append(_json(Descriptor(digest, layer["size"], media_type)))
     return found
@@ -148,5 +148,5 @@ def _json(descriptor: Descriptor) -> dict[str, Any]:
 
 
 def _named(descriptor: Descriptor, reference: Reference, tag: str) -> dict[str, Any]:
-    """Return the entry of index.json that skopeo and umoci find by `tag`, containerd by the full name."""
+    """Return the entry of index.json; skopeo and umoci look it up by `tag`, containerd by the full name."""
     return _json(descriptor) | {"annotations": {REF_NAME: tag, IMAGE_NAME: f"{reference.name}:{tag}"}}

@@ -1,12 +1,12 @@
-"""A layer: a reproducible tar, compressed on all cores, what is compressed already only stored.
+"""A layer: a reproducible tar, compressed on all cores; content that is compressed already is only stored.
 
 The tar (https://github.com/opencontainers/image-spec layer.md) is sorted, every owner is 0, every mtime the epoch,
-modes are 0755 or 0644 and every parent directory comes before its files. It is cut into pieces of at most 1 MiB, each a
-member or frame of its own (compression.py). Where they end depends on the content alone, so that neither the number of
-cores nor their speed shows in the bytes.
+modes are 0755 or 0644 and every parent directory comes before its files. It is split into pieces of at most 1 MiB, each
+a gzip member or zstd frame of its own (compression.py). The boundaries depend on the content alone, so that the output
+does not depend on the number or speed of the cores.
 
-Reading, hashing the tar, compressing, hashing what came out and writing it go on at the same time, over a fixed number
-of buffers: memory does not grow with the layer, nor with the number of layers that are made at once.
+Reading, hashing the tar, compressing, hashing the output and writing it run as a pipeline over a fixed number of
+buffers: memory use does not grow with the size or the number of layers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WORTH_STORING = 4096
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file, link or directory of a layer; a file's content is `data`, or the file `source` of `size` bytes."""
+    """A file, symlink or directory of a layer; a file's content is `data`, or the file `source` of `size` bytes."""
 
     path: str
     mode: int
@@ -49,7 +49,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The members of a layer, sorted by path; parent directories need not be among them. `epoch` is their mtime."""
+    """The members of a layer, sorted by path; parent directories may be left out. `epoch` is their mtime in seconds."""
 
     members: tuple[Member, ...]
     epoch: int = 0
@@ -57,7 +57,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What came out: the digest of the plain tar, and digest and size of the compressed file."""
+    """The digest of the uncompressed tar (diff_id), and digest and size in bytes of the compressed file."""
 
     diff_id: Digest
     digest: Digest
@@ -65,8 +65,8 @@ class Written:
 
 
 def write(layer: Layer, locked_compressor: str, dest: Path) -> Written:
-    """Write `layer` to `dest` and return its digests; nothing is read twice."""
-    from clusterimage.storage import direct_io  # nobody who only looks needs it
+    """Write the compressed `layer` to `dest` and return its digests; every source is read once."""
+    from clusterimage.storage import direct_io  # only needed for writing
 
     compression.check(locked_compressor)
     with ExitStack() as stack:
@@ -79,7 +79,7 @@ def write(layer: Layer, locked_compressor: str, dest: Path) -> Written:
 
 
 def tar(layer: Layer) -> Iterator[bytes]:
-    """Yield `layer` as a plain tar, piece by piece."""
+    """Yield `layer` as an uncompressed tar in pieces."""
     for member in _members(layer):
         yield _header(member, layer.epoch)
         yield member.data
@@ -92,39 +92,39 @@ def tar(layer: Layer) -> Iterator[bytes]:
 
 
 class _Pipeline:
-    """Takes the pieces of a tar, and gives them compressed and in order; a failure is raised by the next `take`."""
+    """Compresses the pieces of a tar in parallel and emits them in order; the next `take` raises a failure."""
 
-    def __init__(self, compressor: str, give: Callable[[Packed], None]) -> None:
+    def __init__(self, compressor: str, emit: Callable[[Packed], None]) -> None:
         self.plain, self.packed = Hasher(), Hasher()
-        self._give = give
+        self._emit = emit
         self._pack, self._store = compression.packing(compressor), compression.storing(compressor)
-        self._hashing, self._finishing = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
-        self._given: deque[Future[None]] = deque()
+        self._hashing, self._writing = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._pending: deque[Future[None]] = deque()
 
     def __enter__(self) -> _Pipeline:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._hashing.shutdown()
-        self._finishing.shutdown()
+        self._writing.shutdown()
         self._raise(all_of_them=True)
 
     def take(self, buffer: bytearray, size: int, stored: bool) -> None:
-        """Have the first `size` bytes of `buffer` packed; the buffer is given back when that is done."""
+        """Submit the first `size` bytes of `buffer`; the buffer is returned to the pool when they are written."""
         piece = memoryview(buffer)[:size]
         hashed = self._hashing.submit(self.plain.update, piece)
         packed = _compressing().submit(self._store if stored else self._pack, piece)
-        self._given.append(self._finishing.submit(self._finish, buffer, hashed, packed))
+        self._pending.append(self._writing.submit(self._write_out, buffer, hashed, packed))
         self._raise(all_of_them=False)
 
     def _raise(self, *, all_of_them: bool) -> None:
-        while self._given and (all_of_them or self._given[0].done()):
-            self._given.popleft().result()
+        while self._pending and (all_of_them or self._pending[0].done()):
+            self._pending.popleft().result()
 
-    def _finish(self, buffer: bytearray, hashed: Future[None], packed: Future[Packed]) -> None:
+    def _write_out(self, buffer: bytearray, hashed: Future[None], packed: Future[Packed]) -> None:
         try:
             parts = packed.result()
-            self._give(parts)
+            self._emit(parts)
             for part in parts:
                 self.packed.update(part)
         finally:
@@ -133,10 +133,10 @@ class _Pipeline:
 
 
 class _Pieces:
-    """Cuts what it is given into pieces, each all stored or all compressed, and hands them on."""
+    """Splits its input into pieces, each either stored or compressed, and passes them to `emit`."""
 
-    def __init__(self, give: Callable[[bytearray, int, bool], None]) -> None:
-        self._give = give
+    def __init__(self, emit: Callable[[bytearray, int, bool], None]) -> None:
+        self._emit = emit
         self._buffer = bytearray()
         self._size = 0
         self._stored = False
@@ -146,12 +146,12 @@ class _Pieces:
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
-            self._hand_on()
+            self._flush()
         elif self._buffer:
             _buffers().put(self._buffer)
 
     def add(self, data: bytes) -> None:
-        """Add bytes that are to be compressed."""
+        """Add bytes to compress."""
         rest = memoryview(data)
         while rest:
             room = self._room(False)
@@ -161,7 +161,7 @@ class _Pieces:
             rest = rest[len(part) :]
 
     def read(self, stream: IO[bytes], size: int, stored: bool) -> int:
-        """Add what `stream` gives, at most `size` bytes, straight into the piece; return how many came."""
+        """Read at most `size` bytes of `stream` into the current piece without a copy; return their number."""
         room = self._room(stored)
         count = stream.readinto(room[:size])  # type: ignore[attr-defined]
         self._size += count
@@ -169,17 +169,17 @@ class _Pieces:
 
     def _room(self, stored: bool) -> memoryview:
         if self._size and (self._size == PIECE or stored != self._stored):
-            self._hand_on()
+            self._flush()
         if not self._buffer:
             self._buffer = _buffers().get()
         self._stored = stored
         return memoryview(self._buffer)[self._size :]
 
-    def _hand_on(self) -> None:
+    def _flush(self) -> None:
         buffer, size = self._buffer, self._size
         self._buffer, self._size = bytearray(), 0
         if buffer:
-            self._give(buffer, size, self._stored)
+            self._emit(buffer, size, self._stored)
 
 
 @functools.cache
@@ -194,7 +194,7 @@ def _compressing() -> ThreadPoolExecutor:
 
 @functools.cache
 def _buffers() -> queue.SimpleQueue[bytearray]:
-    """Return the buffers that all layers share; whoever reads waits for a free one."""
+    """Return the buffer pool that all layers share; readers block until a buffer is free."""
     free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
     for _ in range(_cores() + 8):
         free.put(bytearray(PIECE))
@@ -212,10 +212,10 @@ def _fill(pieces: _Pieces, layer: Layer) -> None:
 
 
 def _copy(source: Path, size: int, pieces: _Pieces) -> None:
-    """Add a file; one that is not what it was at the end, or has not `size` bytes, raises ConfigError.
+    """Add a file; one that changes while it is read, or has not `size` bytes, raises ConfigError.
 
-    Its digest is not compared with the manifest's: that would be a third hash of every byte, and whatever is written
-    below _build/ behind our back has another stamp when doit looks at it next.
+    Its digest is not compared with the manifest's: that would hash every byte a third time, and a file that somebody
+    else changes below _build/ gets another stat stamp, which doit notices in the next run.
     """
     with source.open("rb", buffering=0) as stream:
         before = os.fstat(stream.fileno())
@@ -229,7 +229,7 @@ def _copy(source: Path, size: int, pieces: _Pieces) -> None:
 
 
 def _members(layer: Layer) -> Iterator[Member]:
-    """Yield the members with the directories above them, each once and before what is in it."""
+    """Yield the members and their parent directories, each once and parents first."""
     directories: set[str] = set()
     for member in layer.members:
         for parent in _parents(member.path):

@@ -1,10 +1,10 @@
 """Pushing an image to a registry (https://github.com/opencontainers/distribution-spec, "Push").
 
-HEAD  /v2/<repository>/blobs/<digest>                          every blob: what is there stays there
-POST  /v2/<repository>/blobs/uploads/?mount=<digest>&from=…    what another repository of that registry has
-POST, PATCH …, PUT ?digest=<digest>                            what it lacks (oci/upload.py)
+HEAD  /v2/<repository>/blobs/<digest>                          every blob: existing ones are skipped
+POST  /v2/<repository>/blobs/uploads/?mount=<digest>&from=…    mount from another repository of that registry
+POST, PATCH …, PUT ?digest=<digest>                            upload in chunks (oci/upload.py)
 PUT   /v2/<repository>/manifests/<digest>                      every platform
-PUT   /v2/<repository>/manifests/<tag>                         the index, last: the tag never names half an image
+PUT   /v2/<repository>/manifests/<tag>                         the index, last: a tag never names an incomplete image
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _HINTS = {
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is in a layout: the index, its platforms' manifests, and every blob once."""
+    """The descriptors of a layout: the index, its manifests, and every config and layer once."""
 
     index: Descriptor
     manifests: tuple[Descriptor, ...]
@@ -49,9 +49,9 @@ class Content:
 
 
 def push(network: Network, layout: Path, reference: Reference, mount: str, say: Callable[[str], None]) -> None:
-    """Push the image in `layout` as `reference` and `say` in one line what that took.
+    """Push the image in `layout` as `reference` and report the numbers of blobs with `say`.
 
-    `mount` is a repository of the same registry, "" for none. Raises FetchError for what the registry does not take.
+    `mount` is a repository of the same registry to mount blobs from, "" for none. Raises FetchError if a push fails.
     """
     if network.offline:
         raise ClusterImageError(f"{reference}: offline=yes, nothing can be pushed", hint="push without offline=yes")
@@ -71,7 +71,7 @@ def push(network: Network, layout: Path, reference: Reference, mount: str, say: 
 
 
 def read(layout: Path) -> Content:
-    """Return what is in the OCI layout at `layout`; raises ClusterImageError when no image was built there."""
+    """Read the descriptors of the OCI layout at `layout`; raises ClusterImageError if there is none."""
     try:
         top = json.loads((layout / "index.json").read_text("utf-8"))["manifests"][0]
     except FileNotFoundError as error:
@@ -94,7 +94,7 @@ def document(layout: Path, digest: Digest) -> dict[str, Any]:
 
 
 def blob_path(layout: Path, digest: Digest) -> Path:
-    """Return where a blob of the layout lies."""
+    """Return the path of a blob of the layout."""
     return layout / "blobs" / "sha256" / digest.hex
 
 
@@ -103,7 +103,7 @@ def _descriptor(entry: dict[str, Any]) -> Descriptor:
 
 
 def _blob(repository: Repository, blob: Descriptor, layout: Path) -> str:
-    """Bring one blob there and return how; images pushed at the same time share blobs, which go there once."""
+    """Push one blob and return the result; a blob shared by concurrent pushes is uploaded once."""
     with single_flight(Path(repository.url) / blob.digest.hex):
         way = upload(repository, blob, blob_path(layout, blob.digest))
     log.info("%s: %d bytes %s", blob.digest, blob.size, way)

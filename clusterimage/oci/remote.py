@@ -1,4 +1,4 @@
-"""Images in registries (https://github.com/opencontainers/distribution-spec): pinning, fetching by digest."""
+"""Registry client (https://github.com/opencontainers/distribution-spec): resolve tags to digests, pull by digest."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from clusterimage.values.reference import Reference
 
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _LIMIT = 4 << 20
-_VARIANTS = {"amd64": "v1", "arm64": "v8"}  # what an image without a variant is
+_VARIANTS = {"amd64": "v1", "arm64": "v8"}  # the default of a platform without a variant
 
 
 def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
-    """Resolve `reference` to digests: its index, and manifest, config and layers of every architecture we build for.
+    """Resolve `reference` to descriptors: its index, and manifest, config and layers of every supported architecture.
 
-    The documents on the way are kept in `store`. Raises FetchError or ClusterImageError naming the image.
+    Index and manifests are put into `store`. Raises FetchError or ClusterImageError naming the image.
     """
     top, body = _document(network, reference, str(reference.digest or reference.tag), store)
     if top.media_type in MANIFESTS:
@@ -47,7 +47,7 @@ def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
 
 
 def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Path) -> None:
-    """Bring every blob of `image` for `arch` into `store`, by digest, and write their list to `dest`."""
+    """Fetch every blob of `image` for `arch` into `store` by digest, and write their manifest file to `dest`."""
     platform = image.platform(arch)
     kinds = {**dict.fromkeys(platform.blobs, "blobs"), **dict.fromkeys((image.top, platform.manifest), "manifests")}
     fetch = functools.partial(_fetch, network, image.reference, store)
@@ -56,7 +56,7 @@ def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Pa
 
 
 def write_list(image: LockedImage, arch: str, dest: Path) -> None:
-    """Write the list of all blobs of `image` for `arch`, which are in the store, to `dest`."""
+    """Write the manifest file with all blobs of `image` for `arch` to `dest`."""
     platform = image.platform(arch)
     blobs = {blob.digest: blob for blob in (image.top, platform.manifest, *platform.blobs)}
     manifest.write(dest, (Entry(f"sha256/{hex_.hex}", 0o444, blob.size, hex_.hex) for hex_, blob in blobs.items()))
@@ -71,7 +71,7 @@ def _fetch(network: Network, reference: Reference, store: Store, descriptor: Des
 
 
 def _document(network: Network, reference: Reference, what: str, store: Store) -> tuple[Descriptor, dict[str, Any]]:
-    """Fetch the manifest or index that `what`, a tag or digest, names."""
+    """Fetch the manifest or index of a tag or digest (`what`) and store it; at most 4 MiB."""
     url = f"{network.repository_url(reference.host, reference.repository)}/manifests/{what}"
     got: list[tuple[str, bytes]] = []
 
@@ -111,7 +111,7 @@ def _parse(reference: Reference, data: bytes) -> dict[str, Any]:
 
 @contextmanager
 def _reading(name: str, what: str) -> Iterator[None]:
-    """Name the image when a document has not the shape that its media type promises."""
+    """Convert errors about the structure of a document into ClusterImageErrors naming the image."""
     try:
         yield
     except KeyError as error:
@@ -121,9 +121,9 @@ def _reading(name: str, what: str) -> Iterator[None]:
 
 
 def child(name: str, index: dict[str, Any], arch: str) -> Digest | None:
-    """Return the manifest for linux/`arch` in the index of the image `name`, or None.
+    """Return the digest of the manifest for linux/`arch` in the index of the image `name`, or None.
 
-    Attestations (platform unknown) and other variants do not count.
+    Attestations (platform unknown) and other variants are ignored.
     """
     with _reading(name, "index"):
         for entry in index["manifests"]:
@@ -146,7 +146,7 @@ def _blobs(reference: Reference, document: dict[str, Any]) -> tuple[Descriptor, 
 def _single(
     network: Network, reference: Reference, top: Descriptor, body: dict[str, Any], store: Store
 ) -> LockedPlatform:
-    """Return the only platform of an image without an index; its config says which that is."""
+    """Return the only platform of an image without an index; the architecture is read from its config."""
     blobs = _blobs(reference, body)
     _fetch(network, reference, store, blobs[0], "blobs")
     config = _parse(reference, store.path(blobs[0].digest).read_bytes())

@@ -1,4 +1,4 @@
-"""The saved registry: the directory that docker-distribution 2.7, 2.8 and 3.x serve as they are.
+"""The saved registry: a storage directory of docker-distribution 2.7, 2.8 and 3.x (filesystem driver).
 
     docker/registry/v2/blobs/sha256/<2 hex>/<hex>/data
     docker/registry/v2/repositories/<repository>/_layers/sha256/<hex>/link               configs and layers
@@ -6,9 +6,9 @@
                                                  _manifests/tags/<tag>/current/link
                                                  _manifests/tags/<tag>/index/sha256/<hex>/link
 
-A link holds "sha256:<hex>" without a newline. The host of a name is dropped, its path stays. For sealer the tag points
-at the original index although only one platform's children are stored: it lays the directories of all platforms over
-each other on the node. For sealos, which copies what a tag names, it points at the platform's own manifest.
+A link file is "sha256:<hex>" without a newline. Repository names have no host. For sealer a tag points at the original
+index although only one platform's children are stored: sealer merges the directories of all platforms on the node. For
+sealos, which copies the image of a tag, it points at the platform's own manifest.
 https://distribution.github.io/distribution/ (registry/storage/paths.go)
 """
 
@@ -29,9 +29,9 @@ _ROOT = "docker/registry/v2"
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """An image and the names, as (repository, tag), that it is saved under; an empty tag means by digest only.
+    """An image and its names in the registry, as (repository, tag); an empty tag means by digest only.
 
-    With `single_platform` the names are the platform's manifest, else the index.
+    With `single_platform` the tags point at the platform's manifest, else at the index.
     """
 
     image: LockedImage
@@ -40,7 +40,7 @@ class Saved:
 
 
 def save(saved: tuple[Saved, ...], arch: str, part: str, store: Store, dest: Path) -> None:
-    """Write the images' directory for `arch` to `dest`, blobs as hard links out of `store`; its manifest comes last."""
+    """Write the registry for `arch` to `dest`, blobs as hard links into `store`; its manifest file is written last."""
     listing = dest.with_name(dest.name + manifest.SUFFIX)
     files.remove(listing)
     links: dict[str, Digest] = {}

@@ -1,13 +1,13 @@
-"""Saved registries served for reading (https://github.com/opencontainers/distribution-spec, "Pull" and "Listing").
+"""A read-only registry server for saved registries (https://github.com/opencontainers/distribution-spec).
 
-    GET /v2/                                       there is a registry
+    GET /v2/                                       version check
     GET /v2/_catalog                               repositories
     GET /v2/<repository>/tags/list
     GET /v2/<repository>/manifests/<tag or digest>
-    GET /v2/<repository>/blobs/<digest>            with Range
+    GET /v2/<repository>/blobs/<digest>            with Range requests
 
-Several directories of oci/storage.py are served as one: with those of all platforms every child of an index is there.
-Content is sent from where it lies. Whatever would write is answered with 405.
+Several directories of oci/saved_registry.py are served as one: with those of all platforms every child of an index
+exists. Files are sent with sendfile. Every method but GET and HEAD is answered with 405.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _UNKNOWN = {"manifests": "MANIFEST_UNKNOWN", "blobs": "BLOB_UNKNOWN", "tags": "N
 
 @dataclass(slots=True)
 class Catalogue:
-    """What is served: of every blob its file, and of every repository its tags and the digests that belong to it."""
+    """The index of the served content: blob files by digest, and by repository its tags and digests."""
 
     blobs: dict[str, Path] = field(default_factory=dict)
     tags: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -47,7 +47,7 @@ class Catalogue:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request is answered: `body`, or of the file `path` the `size` bytes from `start` on."""
+    """An HTTP response: `body`, or `size` bytes of the file `path` from the offset `start`."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -58,12 +58,12 @@ class Answer:
 
     @property
     def length(self) -> int:
-        """How many bytes there are to be sent."""
+        """The Content-Length in bytes."""
         return len(self.body) if self.path is None else self.size
 
 
 def catalogue(roots: Sequence[Path]) -> Catalogue:
-    """Return what the saved registries at `roots` hold; raises ClusterImageError when two disagree about a tag."""
+    """Index the saved registries at `roots`; raises ClusterImageError if a tag has two digests."""
     found = Catalogue()
     for root in roots:
         for entry in manifest.read(root.with_name(root.name + manifest.SUFFIX)):
@@ -88,7 +88,7 @@ def _add_link(found: Catalogue, link: str, path: Path) -> None:
 
 
 def answer(found: Catalogue, method: str, path: str, wanted: str = "") -> Answer:
-    """Return what the registry says to a request; `wanted` is its Range header."""
+    """Return the response to a request; `wanted` is its Range header."""
     path = path.partition("?")[0]
     if method not in ("GET", "HEAD"):
         return _error(405, "UNSUPPORTED", "this registry is for reading only", (("Allow", "GET, HEAD"),))
@@ -147,7 +147,7 @@ def _error(status: int, code: str, message: str, headers: tuple[tuple[str, str],
 
 
 def serve(roots: tuple[Path, ...], port: int, say: Callable[[str], None]) -> None:
-    """Serve the saved registries at `roots` on loopback until the process ends, and `say` where; 0 is a free port."""
+    """Serve the saved registries at `roots` on 127.0.0.1 until the process ends; port 0 picks a free one."""
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
     found = catalogue(roots)
@@ -180,9 +180,9 @@ def serve(roots: tuple[Path, ...], port: int, say: Callable[[str], None]) -> Non
 
 
 def _respond(handler: BaseHTTPRequestHandler, found: Catalogue) -> None:
-    """Send the answer to the request that `handler` has read; what a client wanted to write is not read."""
+    """Send the response to the request that `handler` has parsed; a request body is not read."""
     reply = answer(found, handler.command, handler.path, handler.headers.get("Range", ""))
-    with suppress(ConnectionError):  # a client that has left wants nothing more
+    with suppress(ConnectionError):  # the client closed the connection
         handler.send_response(reply.status)
         handler.send_header("Docker-Distribution-Api-Version", "registry/2.0")
         handler.send_header("Content-Length", str(reply.length))

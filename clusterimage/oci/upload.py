@@ -1,7 +1,7 @@
-"""One blob on its way to a registry (https://github.com/opencontainers/distribution-spec, "Pushing a blob in chunks").
+"""Uploading one blob (https://github.com/opencontainers/distribution-spec, "Pushing a blob in chunks").
 
-Where the registry still knows an upload that was cut off, it is asked how far it got and the rest is sent; where it
-does not, the blob begins again.
+An interrupted upload is resumed from the offset that the registry reports; if the registry has dropped the session,
+the blob is sent from the start.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 UPLOADED, MOUNTED, PRESENT = "uploaded", "mounted", "there already"
 CHUNK = 16 << 20
-_STALE = (404, 409, 416)  # what a chunk gets where the registry thinks of the upload otherwise than we do
-_NO_RETURN = (401, 403, 429)  # refusals that say nothing about the upload
+_STALE = (404, 409, 416)  # status when the registry's offset differs from ours, or the session is gone
+_SESSION_UNKNOWN = (401, 403, 429)  # status codes that say nothing about the session
 
 
 class Repository:
-    """A repository to push to; `mount` is another one of that registry, whose blobs may be taken over."""
+    """A repository to push to; `mount` is another repository of that registry for cross-repository blob mounts."""
 
     def __init__(self, network: Network, reference: Reference, mount: str) -> None:
         self.network = network
@@ -45,23 +45,23 @@ class Repository:
         body: bytes = b"",
         headers: tuple[tuple[str, str], ...] = (),
     ) -> requests.Response:
-        """Send a request with the login of this repository and return the response, read; raises FetchError."""
+        """Send a request with a token for this repository and return the response, body read; raises FetchError."""
         call = Call(method, headers, body, expected, repository=f"{self.url}/blobs/", scope=self.scope)
         with self.network.send(url, call) as response:
             _ = response.content
             return response
 
     def has(self, blob: Descriptor) -> bool:
-        """Return whether the registry has the blob in this repository."""
+        """Return whether the repository has the blob (HEAD)."""
         return self.call("HEAD", f"{self.url}/blobs/{blob.digest}", (200, 404)).status_code == 200
 
 
 @dataclass
 class _Upload:
-    """An upload: its address, "" before it has begun, and how much of the blob the registry has.
+    """An upload session: its `location`, "" before it is opened, and `offset`, the bytes that the registry has.
 
-    `furthest` is the most that it ever had: only what goes beyond it is progress. `unsure` is set while nobody knows
-    how much of the last chunk has arrived.
+    `furthest` is the highest offset so far: only bytes beyond it are progress. `unsure` is set after a failure, when
+    the registry's offset has to be queried. `way` is the result: UPLOADED, MOUNTED or PRESENT.
     """
 
     repository: Repository
@@ -75,10 +75,10 @@ class _Upload:
     way: str = ""
 
     def step(self) -> bool:
-        """Go on once; False when it failed after the registry had taken more than it ever had."""
+        """Try to complete the upload; return False for a retryable failure after progress."""
         before = self.furthest
         try:
-            self._go_on()
+            self._continue()
         except FetchError as error:
             self.unsure = True
             if error.retryable and self.furthest > before:
@@ -86,9 +86,9 @@ class _Upload:
             raise
         return True
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         if self.location and self.unsure:
-            self._ask_how_far()
+            self._query_offset()
         if not self.location:
             self._begin()
         if self.way:
@@ -105,7 +105,7 @@ class _Upload:
         self.way = UPLOADED
 
     def _begin(self) -> None:
-        """Open an upload, unless the blob is there, or can be mounted."""
+        """Open an upload session, unless the blob exists or can be mounted."""
         repository, start = self.repository, f"{self.repository.url}/blobs/uploads/"
         self.offset, self.unsure = 0, False
         if repository.has(self.blob):
@@ -122,19 +122,19 @@ class _Upload:
             answer = repository.call("POST", start, (202,))
         least = answer.headers.get("OCI-Chunk-Min-Length", "")
         self.chunk = max(CHUNK, int(least) if least.isdigit() else 0)
-        self._follow(answer, start)
+        self._update(answer, start)
 
-    def _ask_how_far(self) -> None:
-        """Ask the registry how much it has; where it does not know the upload any more, forget it."""
+    def _query_offset(self) -> None:
+        """Query the registry's offset (GET on the location); if the session is gone, reset `location`."""
         try:
             answer = self.repository.call("GET", self.location, (200, 204))
         except FetchError as error:
-            if 400 <= error.status < 500 and error.status not in _NO_RETURN:
+            if 400 <= error.status < 500 and error.status not in _SESSION_UNKNOWN:
                 self.location = ""
                 return
             raise
         self.offset, self.unsure = 0, False
-        self._follow(answer, self.location)
+        self._update(answer, self.location)
 
     def _send_chunk(self) -> None:
         with self.path.open("rb") as stream:
@@ -146,14 +146,14 @@ class _Upload:
         headers = (_OCTETS, ("Content-Range", f"{start}-{end - 1}"))
         answer = self.repository.call("PATCH", self.location, (202, 204), data, headers)
         self.offset = end
-        self._follow(answer, self.location)
+        self._update(answer, self.location)
         if not start < self.offset <= end:
             raise FetchError(f"{redact(self.location)}: took {self.offset} bytes of {end}", retryable=True)
         self.furthest = max(self.furthest, self.offset)
         self.repository.network.moved(len(data))
 
-    def _follow(self, answer: requests.Response, asked: str) -> None:
-        """Note where the upload goes on and how far it is: "0-0" stands for nothing as well as for one byte."""
+    def _update(self, answer: requests.Response, asked: str) -> None:
+        """Update location and offset from a response; Range "0-0" can mean no byte as well as one byte."""
         location = urljoin(asked, answer.headers.get("Location", asked))
         if asked.startswith("https:") and not location.startswith("https:"):
             hint = "tell the registry its own address: it stands behind a proxy that it does not know"
@@ -168,9 +168,9 @@ _OCTETS = ("Content-Type", "application/octet-stream")
 
 
 def upload(repository: Repository, blob: Descriptor, path: Path) -> str:
-    """Bring the file `path` into the repository as `blob` unless it is there, and return which way it came.
+    """Upload the file `path` as `blob` if it is missing; return UPLOADED, MOUNTED or PRESENT.
 
-    What fails and may pass is tried again, as often in a row as the network is set to.
+    Retryable failures are retried `network.attempts` times in a row; the last one is raised as FetchError.
     """
     sending = _Upload(repository, blob, path)
     retry(f"{blob.digest}", repository.network.attempts, sending.step)

@@ -1,6 +1,6 @@
-"""From spec, selection and locks to all that is to be made: per step the distinct things, with every path.
+"""Expand spec, selection and locks into the build plan: the distinct work items of every step, with all paths.
 
-Pure but for reading: the locks, the list of files in context/ and in the overlay.
+Reads the locks and the file lists of context/ and the overlay; writes nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ T = TypeVar("T", Download, Extraction, Pull, Load)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that one command line may make. Without its lock a version has a `locking` and nothing else."""
+    """The work items of one command line. A version without a complete lock has only a `locking`."""
 
     selection: Selection
     layout: Layout
@@ -62,15 +62,15 @@ class Plan:
 
     @property
     def unlocked(self) -> tuple[Locking | Pinning, ...]:
-        """The versions and application images whose lock is missing or lacks something."""
+        """The versions and application images whose lock is missing or incomplete."""
         every: tuple[Locking | Pinning, ...] = (*self.lockings, *self.pinnings)
         return tuple(locking for locking in every if locking.missing)
 
 
 def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None = None) -> Plan:
-    """Return the plan for `selection`; raises ConfigError for what the spec or a lock cannot give.
+    """Return the plan for `selection`; raises ConfigError if the spec or a lock lacks something.
 
-    `helm` is the program that renders the charts of an application image, None where there is none.
+    `helm` is the path of the helm program for the charts of an application image, or None.
     """
     if selection.application is not None:
         from clusterimage.plan.application.recipe import ApplicationRecipe  # a third of all imports, for kubefile= only
@@ -105,7 +105,7 @@ def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None =
 
 
 def _application(recipe: ApplicationRecipe) -> Plan:
-    """Return the plan for an image of a user's Kubefile: until it is locked, its context and its lock."""
+    """Return the plan for an image of a user's Kubefile; until it is locked, only its build context and its lock."""
     is_locked = not recipe.missing
     return Plan(
         selection=recipe.selection,
@@ -138,7 +138,7 @@ def _pins(layout: Layout, path: Path) -> Lock | None:
 
 
 def _distinct(things: Iterable[T]) -> tuple[T, ...]:
-    """Return `things` each once, in order. Two locks that pin one name differently get a part of the digest added."""
+    """Return `things` without duplicates, in order; different pins of one name get a part of the digest appended."""
     by_name: dict[str, T] = {}
     for thing in things:
         name = thing.name if by_name.get(thing.name, thing) == thing else f"{thing.name}@{thing.pinned}"

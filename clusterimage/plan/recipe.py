@@ -1,4 +1,4 @@
-"""What the cluster images of one locked Kubernetes version are made of, step by step."""
+"""Derive the work items of every step for one locked Kubernetes version and flavor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ROOTFS, _CRI, _OVERLAY = 0, 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """The rules, pins and paths of a version in one flavor, from which the things of every step follow."""
+    """The rules, pins and paths of one version and flavor, from which the work items are derived."""
 
     spec: Spec
     flavor: Flavor
@@ -42,7 +42,7 @@ class Recipe:
     pins: Lock
 
     def makes(self, one: Combination) -> bool:
-        """Return whether this is the recipe of `one`."""
+        """Return whether this recipe is for the version and flavor of `one`."""
         return (one.kubernetes, one.flavor) == (self.needed.kubernetes, self.flavor.name)
 
     # ------------------------------------------------------------------ files
@@ -56,12 +56,12 @@ class Recipe:
                 yield request, pin
 
     def downloads(self, one: Combination) -> Iterator[Download]:
-        """Yield the files that `one` needs."""
+        """Yield the file downloads of `one`."""
         for request, pin in self._files(one):
             yield Download(_file_name(pin), pin, request.mode, self.layout.store.path(pin.digest))
 
     def extractions(self, one: Combination) -> Iterator[Extraction]:
-        """Yield the archives of which `one` needs members."""
+        """Yield the archive extractions of `one`."""
         for request, pin in self._files(one):
             if _is_archive(request):
                 archive = self.layout.store.path(pin.digest)
@@ -72,7 +72,7 @@ class Recipe:
     # --------------------------------------------------------------- contexts
 
     def _context(self, one: Combination) -> Iterator[tuple[Path, str, int]]:
-        """Yield the files of context/ that `one` holds: (file, place in the build context, rank)."""
+        """Yield the files of context/ for `one`: (file, path in the build context, rank)."""
         trees = [tree.format(cri=one.cri) for tree in self.flavor.trees]
         folders = [(tree, "rootfs", _CRI if index else _ROOTFS) for index, tree in enumerate(trees)]
         if self._cri_dockerd(one):
@@ -89,11 +89,11 @@ class Recipe:
             yield self.layout.context / tree / place, f"rootfs/{place}", _ROOTFS
 
     def _cri_dockerd(self, one: Combination) -> bool:
-        """Return whether the kubelet needs cri-dockerd to speak to docker: its file is needed from v1.24 on."""
+        """Return whether the kubelet needs cri-dockerd: with docker from v1.24 on."""
         return one.cri == "docker" and any(file.component == "cri-dockerd" for file in self.needed.files)
 
     def render(self, one: Combination) -> Render:
-        """Return the templates of `one` and what their variables are."""
+        """Return the templates of `one` and their variables."""
         templates = [
             Template(path, place.removesuffix(SUFFIX), rank=rank)
             for path, place, rank in self._context(one)
@@ -164,7 +164,7 @@ class Recipe:
         return Merge(one.id, tuple(pieces), tuple(branches), empty, self.layout.tree("context", one.id))
 
     def _overlay(self) -> Iterator[Piece]:
-        """Yield the overlay's files, for every platform: what is copied last into the image is what it holds."""
+        """Yield the overlay's files for every platform directory, which is copied last and overrides everything."""
         overlay = self.selection.overlay
         if overlay is not None:
             for path in files.walk(overlay):
@@ -184,7 +184,7 @@ class Recipe:
         return image
 
     def pulls(self, one: Combination) -> Iterator[Pull]:
-        """Yield the images that `one` needs, for every architecture, and the one that its nodes load by hand."""
+        """Yield the image pulls of `one` by architecture, with the image that nodes load from an archive."""
         node = [image for image in self.needed.images if image.group == NODE]
         for request in (*self._images(one), *node):
             for arch in self.selection.arches:
@@ -198,7 +198,7 @@ class Recipe:
         return Pull(name, image, arch, listing)
 
     def saves(self, one: Combination) -> Iterator[Save]:
-        """Yield the sets of images that are saved together: what every cluster has, the control plane, the CNI's."""
+        """Yield the saved registries of `one`: by architecture, one per group (base, flavor, kubernetes, CNI)."""
         for arch in self.selection.arches:
             for group in (BASE, one.flavor, KUBERNETES, one.cni):
                 images = [image for image in self.needed.images if image.group == group]
@@ -220,7 +220,7 @@ class Recipe:
         return Save(name, saved, arch, f"images-{group}", listings, self.layout.tree("registry", name))
 
     def loads(self) -> Iterator[Load]:
-        """Yield the image that runs the registry of the cluster, to be loaded from a file."""
+        """Yield the docker-archives of the cluster's registry image, which nodes load from a file."""
         reference = Reference.parse(self.spec.registry_image)
         if not self.flavor.registry_image:
             return
@@ -228,7 +228,7 @@ class Recipe:
             pull = self._pull(reference, arch)
             name = f"{reference.label}-{arch}"
             path = self.layout.loadable(f"{name.replace('/', '_')}-{pull.image.top.digest.hex[:12]}")
-            gzip = compression.chosen(self.pins.compressor, "gzip")  # what a node unpacks by hand
+            gzip = compression.chosen(self.pins.compressor, "gzip")  # nodes load it with docker or ctr: always gzip
             yield Load(name, pull.image, arch, gzip, pull.listing, path)
 
     # --------------------------------------------------------------- packages
@@ -276,7 +276,7 @@ def _is_archive(request: FileRequest) -> bool:
 
 
 def _prefix(request: FileRequest) -> str:
-    """Return where a file's places begin: a CNI's at the top of the build context, the Kubefile copies them."""
+    """Return the path prefix in the build context; a CNI's files are at the top, the Kubefile copies them."""
     if request.arch != "any":
         return f"{request.arch}/"
     return "" if request.cni else "rootfs/"

@@ -1,4 +1,4 @@
-"""The variables of a command line, read against the spec: which combinations are selected."""
+"""Parse the variables of the command line against the spec: which combinations are selected."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from clusterimage.values.reference import Reference
 from clusterimage.values.table import nearest
 from clusterimage.values.version import Version
 
-# name -> what it selects; the order is that of the README.
+# name -> help text, in the order of the README.
 VARIABLES = {
     "k8s": "Kubernetes version, or a comma list of them",
     "cri": "docker, containerd or both; by default docker below v1.24, containerd from there on",
@@ -61,14 +61,14 @@ class Combination:
 
     @property
     def id(self) -> str:
-        """The name of its tasks and of its directory in dist/: `v1.22.15-docker-calico`, `v1.22.15-docker-sealos`."""
+        """Name of its tasks and of its directory in dist/: `v1.22.15-docker-calico`, `v1.22.15-docker-sealos`."""
         cni = "" if self.cni == "none" else f"-{self.cni}"
         return f"{self.kubernetes}-{self.cri}{cni}{'' if self.flavor == SEALER else f'-{self.flavor}'}"
 
 
 @dataclass(frozen=True, slots=True)
 class Pushing:
-    """How images are pushed: whether a build does it, as whom, over which connection."""
+    """Push settings: whether a build pushes, credentials, CA, hosts without TLS, and the repository to mount from."""
 
     wanted: bool = False
     username: str = ""
@@ -80,7 +80,7 @@ class Pushing:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What one command line selects."""
+    """The parsed variables of one command line."""
 
     combinations: tuple[Combination, ...]
     arches: tuple[str, ...]
@@ -99,11 +99,11 @@ class Selection:
 
     @property
     def versions(self) -> tuple[Version, ...]:
-        """The Kubernetes versions, each once, in the order given."""
+        """The Kubernetes versions without duplicates, in the given order."""
         return tuple(dict.fromkeys(combination.kubernetes for combination in self.combinations))
 
     def reference(self, combination: Combination, flavor: Flavor) -> Reference:
-        """Return the name of the image of `combination`, which is of `flavor`."""
+        """Return the image name of `combination`; one tag for several versions raises ConfigError."""
         cni = f"-{combination.cni}" if combination.cni != "none" else ""
         if not self.name:
             return Reference.parse(f"{flavor.image_name(combination.cri, combination.kubernetes)}{cni}")
@@ -119,7 +119,7 @@ class Selection:
 
 
 def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
-    """Return what `variables` (name -> text) select; an unknown name or value raises ConfigError with the nearest."""
+    """Parse `variables` (name -> text); an unknown name or value raises ConfigError with the closest known one."""
     for name in variables:
         if name not in VARIABLES:
             raise ConfigError(f"{name}=: unknown variable", hint=nearest(name, tuple(VARIABLES)))

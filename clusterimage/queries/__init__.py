@@ -1,1 +1,1 @@
-"""Commands that answer and build nothing: the build plan, differences, and what can be pruned."""
+"""Commands that build nothing: plan, diff and prune."""

@@ -1,6 +1,6 @@
-"""What a build would fetch, find in the store and need of the disk, told from locks and the store without a request.
+"""`doit plan`: what a build would download, reuse from the store and need on disk, computed offline.
 
-What is fetched, and in how many requests, is exact but for logins, redirects and tries again.
+The numbers of requests and bytes are exact except for token requests, redirects and retries.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ _DAEMON = "the Docker daemon"
 
 @dataclass(slots=True)
 class Amount:
-    """How many blobs (files count as blobs), and their bytes."""
+    """A number of blobs (files count as blobs), and their total size in bytes."""
 
     blobs: int = 0
     bytes: int = 0
 
     def add(self, size: int) -> None:
-        """Count one more."""
+        """Add a blob of `size` bytes."""
         self.blobs += 1
         self.bytes += size
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A blob that a build has to have, and the host that it comes from."""
+    """A blob that a build needs, its size in bytes, and the host that it is fetched from."""
 
     digest: Digest
     size: int
@@ -46,7 +46,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """What a build would do: `images` by id, whether each is there as it has to be; requests and bytes by host."""
+    """The result: `images` maps an id to whether it is up to date; `hosts` has requests and bytes by host."""
 
     images: dict[str, bool]
     saved: int
@@ -57,9 +57,9 @@ class BuildPlan:
 
 
 def show(plan: Plan, sources: dict[str, str], form: str, say: Callable[[str], None]) -> None:
-    """Say what a build of `plan` would fetch and need; `form` is text or json.
+    """Print the downloads and disk usage of a build of `plan`; `form` is text or json.
 
-    A version without its lock raises ConfigError that tells how to make it, after what is known of the others.
+    Versions without a complete lock raise ConfigError, after the output for the others.
     """
     if form == "paths":
         raise ConfigError("format=paths: is of doit diff", hint="format=json")
@@ -71,7 +71,7 @@ def show(plan: Plan, sources: dict[str, str], form: str, say: Callable[[str], No
 
 
 def _unlocked(plan: Plan) -> ConfigError:
-    """Return the error that says which locks are missing, or lack something, and how they are made."""
+    """Return the error that names the missing or incomplete locks and the command to create them."""
     names = [one.name for one in plan.unlocked]
     half = [one.name for one in plan.unlocked if one.path.is_file()]
     problem = f"{', '.join(names)}: not locked, so that sizes and digests are not known"
@@ -83,17 +83,17 @@ def _unlocked(plan: Plan) -> ConfigError:
 
 
 def look(plan: Plan, sources: dict[str, str]) -> BuildPlan:
-    """Return what a build of `plan` would do; `sources` are hosts that stand in for others."""
+    """Compute what a build of `plan` would do; `sources` maps registry hosts to replacements."""
     store = plan.layout.store
     fetch, reuse, hosts = Amount(), Amount(), dict[str, Amount]()
     wanted = {one.digest: one for one in reversed([*_wanted(plan, sources)])}
     for one in reversed(wanted.values()):
-        left = _left(store, one)
+        left = _remaining(store, one)
         if left is None:
             reuse.add(one.size)
             continue
         fetch.add(left)
-        if left:  # what was received whole is only verified
+        if left:  # a completely received partial file is only verified
             hosts.setdefault(one.host, Amount()).add(left)
     needs = {pack.name: disk_estimate.need(plan, pack) for pack in plan.packs}
     images = {name: need.nothing for name, need in needs.items()}
@@ -103,8 +103,8 @@ def look(plan: Plan, sources: dict[str, str]) -> BuildPlan:
     )
 
 
-def _left(store: Store, wanted: Wanted) -> int | None:
-    """Return how many bytes are still to be received, None for what is in the store."""
+def _remaining(store: Store, wanted: Wanted) -> int | None:
+    """Return the bytes left to download, None for a blob in the store."""
     if _size(store.path(wanted.digest)) == wanted.size:
         return None
     return wanted.size - min(_size(store.partial(wanted.digest)) or 0, wanted.size)

@@ -1,7 +1,7 @@
-"""What a build needs of the disk: an estimate from what is pinned and what is there, rather too high.
+"""Estimate the disk usage of a build from the pins and the existing files; it tends to be too high.
 
-An archive counts threefold once it is unpacked, what goes into layers as if nothing compressed it. A cluster image that
-is there and holds what is pinned needs nothing more.
+An unpacked archive counts three times its size, layers count uncompressed. An existing cluster image with the pinned
+content needs nothing more.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from clusterimage.plan.work_items import Pack, Save
 from clusterimage.storage import manifest
 from clusterimage.storage.tree import Branch, Piece
 
-_UNPACKED = 3  # how much larger an archive of programs is once it is unpacked, roughly
-_AROUND = 40 << 10  # bytes of the directories and link files that a saved registry has for a blob
+_UNPACKED = 3  # rough ratio of the unpacked to the packed size of an archive of programs
+_OVERHEAD = 40 << 10  # bytes per blob for the directories and link files of a saved registry
 
 
 @dataclass(frozen=True, slots=True)
 class DiskEstimate:
-    """Bytes that a build adds: fetched, unpacked, copied from the user, packed into layers, around saved blobs."""
+    """Bytes that a build adds: downloads, unpacked archives, user files, layers, registry overhead; and `free`."""
 
     fetched: int
     unpacked: int
@@ -32,15 +32,15 @@ class DiskEstimate:
 
     @property
     def needed(self) -> int:
-        """All of them."""
+        """The sum in bytes, without `free`."""
         return self.fetched + self.unpacked + self.copied + self.layers + self.registries
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What an image lacks: files to lay into its context, trees to lay over it, registries to save; None is nothing.
+    """What an image lacks: files and trees to copy into its build context, registries to save.
 
-    An image that holds what is pinned now, and the user's files by their names and sizes, lacks nothing.
+    An image with the pinned content, and the user's files by name and size, lacks nothing.
     """
 
     pieces: tuple[Piece, ...]
@@ -49,12 +49,12 @@ class Need:
 
     @property
     def nothing(self) -> bool:
-        """Whether the image is there as it has to be."""
+        """Whether the image is up to date."""
         return not (self.pieces or self.branches or self.saves)
 
 
 def need(plan: Plan, pack: Pack) -> Need:
-    """Return what the image of `pack` lacks; an edit that leaves a file its size, or of a template, is not seen."""
+    """Return what the image of `pack` lacks; edits of templates, or that keep the file size, are not detected."""
     listings = [path for path in pack.inputs if path.suffix == manifest.SUFFIX and path.is_file()]
     is_there = (pack.dest / "index.json").is_file()
     entries = [entry for path in listings for entry in manifest.read(path)] if is_there else []
@@ -73,13 +73,13 @@ def need(plan: Plan, pack: Pack) -> Need:
 
 
 def _blobs(save: Save) -> dict[str, int]:
-    """Return the blobs of a saved registry with their sizes, by hex digest; an index is not always among them."""
+    """Return the blobs of a saved registry as hex digest -> bytes, without indexes, which are not always saved."""
     platforms = [one.image.platform(save.arch) for one in save.saved]
     return {blob.digest.hex: blob.size for one in platforms for blob in (one.manifest, *one.blobs)}
 
 
 def estimate(plan: Plan, needs: list[Need], fetched: int) -> DiskEstimate:
-    """Return what a build adds to the disk for `needs`, beside the `fetched` bytes, and what is free there."""
+    """Estimate the bytes that a build adds for `needs` and the `fetched` downloads, and the free space."""
     archives = {one.path: one.pin.size for one in plan.downloads}
     trees = {one.tree: _UNPACKED * archives.get(one.archive, 0) for one in plan.extractions}
     trees |= {whole.tree: _UNPACKED * (whole.archive.stat().st_size) for whole in plan.unpackings}
@@ -93,21 +93,21 @@ def estimate(plan: Plan, needs: list[Need], fetched: int) -> DiskEstimate:
         unpacked=sum(size for tree, size in trees.items() if not tree.exists()),
         copied=sum(sizes[one.source] for one in pieces if one.users),
         layers=sum(sizes.values()) + sum(over.values()) + sum(sum(blobs.values()) for blobs in sets.values()),
-        registries=sum(_AROUND * len(_blobs(one)) for one in fresh),
-        free=shutil.disk_usage(_standing(plan.layout.build)).free,
+        registries=sum(_OVERHEAD * len(_blobs(one)) for one in fresh),
+        free=shutil.disk_usage(_existing(plan.layout.build)).free,
     )
 
 
 def _bytes(path: Path) -> int:
-    """Return the size of a file as a manifest has it: a link has none."""
+    """Return the size of a file as in a manifest: 0 for a link."""
     return 0 if path.is_symlink() else path.stat().st_size
 
 
 def _listed(branch: Branch) -> int:
-    """Return the bytes of a tree that is there."""
+    """Return the bytes of an existing tree, else 0."""
     return sum(entry.size for entry in manifest.read(branch.listing)) if branch.listing.is_file() else 0
 
 
-def _standing(path: Path) -> Path:
-    """Return the nearest directory above `path` that is there."""
+def _existing(path: Path) -> Path:
+    """Return the nearest existing directory at or above `path`."""
     return next(one for one in (path, *path.absolute().parents) if one.is_dir())

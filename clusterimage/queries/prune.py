@@ -1,8 +1,8 @@
-"""What `_build/` holds that nothing can use any more, and its removal.
+"""`doit prune`: remove unreferenced files from `_build/` (garbage collection; the roots are the locks and dist/).
 
-In use is what a lock names, whichever combination of it is built next: files and blobs by digest, trees and registries
-by name; and the layers of the images in dist/. Not in use is what a lock that is gone has left, replaced pins, half
-downloads that nobody goes on with, layers of former images. Never touched: dist/, the locks, the logs, the
+In use: everything that a lock references, for every combination: files and blobs by digest, trees and registries by
+name; and the layers of the images in dist/. Unused: leftovers of deleted locks, replaced pins, abandoned partial
+downloads, layers of former images. Never touched: dist/, the locks, the logs, the
 database, the worlds of other mirrors, and whatever a link in `_build/` leads to.
 """
 
@@ -35,9 +35,9 @@ _ENDINGS = (SUFFIX, ".copies", ".tar.gz", ".tar.zst", ".toml")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is in use: the locks that say so, blobs by hex digest, names of trees, and the blobs of images in dist/.
+    """What is in use: the locks, blobs by hex digest, names of trees, and the blobs of images in dist/ (`shipped`).
 
-    `applications` are the names of application images, with which the names of their parts begin.
+    `applications` are the names of application images: prefixes of the names of their parts.
     """
 
     locks: tuple[Path, ...]
@@ -49,16 +49,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What was removed from one place: how many files, and the bytes that no other name holds on to."""
+    """What was removed from one directory: the number of files, and the bytes freed (other hard links keep theirs)."""
 
     files: int
     bytes: int
 
 
 def prune(spec: Spec, layout: Layout, form: str, say: Callable[[str], None]) -> None:
-    """Remove what nothing can use any more and say how much that was; `form` is text or json.
+    """Remove unused files and print their number and size; `form` is text or json.
 
-    Nobody else may be building there. A lock that cannot be read raises ConfigError before anything is removed.
+    Not safe during a build. A lock that cannot be read raises ConfigError before anything is removed.
     """
     if form == "paths":
         raise ConfigError("format=paths: is of doit diff", hint="format=json")
@@ -84,7 +84,7 @@ def prune(spec: Spec, layout: Layout, form: str, say: Callable[[str], None]) -> 
 
 
 def in_use(spec: Spec, layout: Layout) -> Kept:
-    """Return what is in use; a lock that cannot be read raises ConfigError."""
+    """Collect what is in use; a lock that cannot be read raises ConfigError."""
     blobs, names = set[str](), set[str]()
     versions, applications = sorted(layout.locks.glob("*.toml")), sorted((layout.locks / "apps").glob("*.toml"))
     for path in versions:
@@ -131,7 +131,7 @@ def _folder(layout: Layout, place: str) -> Path:
 
 
 def _unused(layout: Layout, place: str, kept: Kept) -> Iterator[Path]:
-    """Yield what nothing uses in one place of the build directory; a place behind a link is somebody else's."""
+    """Yield the unused entries of one directory in the build directory; a symlinked directory is skipped."""
     folder = _folder(layout, place)
     if not folder.is_dir() or folder.is_symlink() or ("/" in place and folder.parent.is_symlink()):
         return
@@ -152,7 +152,7 @@ def _unused(layout: Layout, place: str, kept: Kept) -> Iterator[Path]:
 
 
 def _is_shipped(path: Path, name: str, kept: Kept) -> bool:
-    """Return whether a file of the cache of layers is of an image in dist/, or lists a layer of a base."""
+    """Return whether a file in the layer cache belongs to an image in dist/, or lists the files of a base layer."""
     if path.name.endswith(".list.json"):
         return path.name.removesuffix(".list.json") in kept.shipped | kept.blobs
     try:
@@ -163,7 +163,7 @@ def _is_shipped(path: Path, name: str, kept: Kept) -> bool:
 
 
 def _counted(found: dict[str, tuple[Path, ...]]) -> dict[str, Dropped]:
-    """Return what is to go from every place; a file of several names is freed with the last of them."""
+    """Count the files and bytes to remove by directory; a hard-linked file is freed with its last link."""
     names: Counter[tuple[int, int]] = Counter()
     counted = {}
     for place, paths in found.items():

@@ -1,1 +1,1 @@
-"""Resolving what is required to pins: the step that asks upstreams, once, and writes a lock."""
+"""Resolve requirements to digests: the only step that queries upstreams for them, and writes a lock file."""

@@ -1,4 +1,4 @@
-"""Locking an application image: finding the images that it needs, and pinning them and its base."""
+"""Lock an application image: discover the images that it references, and pin them and its base image."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _IGNORE = "drop it, or name it in a list: ignore=FILE"
 
 
 def renew(network: Network, order: Order) -> None:
-    """Find and pin everything anew; pins that nothing asks for are dropped."""
+    """Discover and pin everything again; unused pins are dropped."""
     _refuse_newer(order)
     _write(network, order, Pins(compression.every(), None, ()), drop=True)
 
@@ -47,17 +47,17 @@ def _refuse_newer(order: Order) -> None:
 
 
 def complete(network: Network, order: Order) -> None:
-    """Find what is needed and pin what the lock lacks; pins that it has stay as they are."""
+    """Discover the images and pin those that the lock lacks; existing pins are kept."""
     _write(network, order, load_pins(order.lock) or Pins(compression.every(), None, ()), drop=False)
 
 
 def refuse(network: Network, order: Order) -> None:
-    """Find what is needed; a lock that lacks a pin raises ConfigError, because locked=yes forbids to make it."""
+    """Discover the images; a missing pin raises ConfigError (locked=yes)."""
     _write(network, order, load_pins(order.lock) or Pins(compression.every(), None, ()), drop=False, locked=True)
 
 
 def mentioned(order: Order) -> tuple[str, ...]:
-    """Return the images that the content of the context names, and the base: what an upstream has to have."""
+    """Return the tagged images that the context references, and the base image: what an upstream has to publish."""
     base = order.base
     found = _found(order, {arch: base_image.read(base, arch, order.layers) for arch in order.arches} if base else {})
     every = [reference for one in found.values() for reference in one.findings.images]
@@ -68,17 +68,17 @@ def mentioned(order: Order) -> tuple[str, ...]:
 def _write(network: Network, order: Order, known: Pins, *, drop: bool, locked: bool = False) -> None:
     base = known.base if known.base and known.base.reference == order.pulled else None
     if order.pulled and base is None:
-        _may_pin(order, str(order.pulled), locked)
+        _check_may_pin(order, str(order.pulled), locked)
         base = remote.pin(network, order.pulled, order.store)
     contents = _contents(network, order, base)
     found = _found(order, contents)
     archives = sorted({place for one in found.values() for place in one.findings.archives})
     images = archive_images.read([order.context / place for place in archives], order.arches, order.store)
-    needed = {arch: _not_held(one.findings, one.held) for arch, one in found.items()}
+    needed = {arch: _not_saved(one.findings, one.held) for arch, one in found.items()}
     wanted = list(dict.fromkeys(reference for references in needed.values() for reference in references))
     missing = [reference for reference in wanted if known.image(reference) is None]
     for reference in missing:
-        _may_pin(order, str(reference), locked)
+        _check_may_pin(order, str(reference), locked)
     places = {reference: place for one in found.values() for reference, place in one.findings.images.items()}
     pinned = parallel_map(lambda reference: _pin(network, reference, places[reference], order.store), missing, _AT_ONCE)
     kept = tuple(image for image in known.images if not drop or image.reference in wanted)
@@ -93,7 +93,7 @@ def _write(network: Network, order: Order, known: Pins, *, drop: bool, locked: b
     log.info("%s: %d images, %d of them pinned now, %d imported", order.lock, len(wanted), len(missing), len(images))
 
 
-def _may_pin(order: Order, what: str, locked: bool) -> None:
+def _check_may_pin(order: Order, what: str, locked: bool) -> None:
     if locked:
         hint = "run doit lock kubefile=… name=…, review the change, commit it"
         raise ConfigError(f"{order.lock}: has no pin for {what}, and locked=yes", hint=hint)
@@ -107,7 +107,7 @@ def _pin(network: Network, reference: Reference, place: str, store: Store) -> Lo
 
 
 def _contents(network: Network, order: Order, base: LockedImage | None) -> dict[str, Contents]:
-    """Return what the base holds, by architecture; empty for scratch."""
+    """Return the content of the base image by architecture; empty for scratch."""
     if base is not None:
         for arch in order.arches:
             listing = order.record.with_name(f"{order.record.stem}-base-{arch}{manifest.SUFFIX}")
@@ -118,9 +118,9 @@ def _contents(network: Network, order: Order, base: LockedImage | None) -> dict[
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """The saved registry that an image has already, of its base or copied into it, and who says what is in it.
+    """The existing saved registry: of the base image, and copied by the Kubefile.
 
-    `tags` are (repository, tag) -> digest, `revisions` (repository, digest), `names` full names of images.
+    `tags` maps (repository, tag) to a digest, `revisions` are (repository, digest), `names` full image names.
     """
 
     tags: dict[tuple[str, str], str]
@@ -130,14 +130,14 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What one architecture's content names, and what it holds."""
+    """The image references and the existing saved registry of one architecture."""
 
     findings: Findings
     held: _Held
 
 
 def _found(order: Order, contents: dict[str, Contents]) -> dict[str, _Found]:
-    """Return what the image's own files name, by architecture, without what the user has ignored."""
+    """Discover the images by architecture, without those in the ignore= list."""
     ignored = set(imagelist.read(order.ignore)) if order.ignore else set()
     by_arch = {}
     for arch in order.arches:
@@ -165,8 +165,8 @@ def _evaluated(order: Order, arch: str, inherited: kubefile.Inherited | None) ->
     return kubefile.evaluate(instructions, context, arch, inherited, dict(order.arguments))
 
 
-def _not_held(found: Findings, base: _Held) -> list[Reference]:
-    """Return the images that are not in the saved registry yet."""
+def _not_saved(found: Findings, base: _Held) -> list[Reference]:
+    """Return the images that are missing in the saved registry."""
     wanted = []
     for reference in found.images:
         digest = str(reference.digest) if reference.digest else ""
@@ -183,7 +183,7 @@ def _not_held(found: Findings, base: _Held) -> list[Reference]:
 
 
 def _refuse_another_host(reference: Reference, place: str, base: _Held) -> None:
-    """Refuse an image whose name in the base's registry stands for one of another host."""
+    """Raise ClusterImageError if the base's registry has an image of another host under the same name."""
     same = [one for one in map(Reference.parse, base.names) if one.repository == reference.repository]
     others = [one for one in same if one.tag == reference.tag]
     if others and reference.host not in {one.host for one in others}:
@@ -192,7 +192,7 @@ def _refuse_another_host(reference: Reference, place: str, base: _Held) -> None:
 
 
 def _refuse_shared_names(images: Iterable[LockedImage], held: _Held, arch: str, places: dict[Reference, str]) -> None:
-    """Refuse two sources of different content for one name of the saved registry, naming both."""
+    """Raise ClusterImageError naming both images if one name of the saved registry would get two digests."""
     owners = {name: (digest, "what the image holds already") for name, digest in held.tags.items()}
     for image in images:
         reference = image.reference

@@ -1,4 +1,4 @@
-"""Locking: what a Kubernetes version requires, resolved to pins."""
+"""Lock a Kubernetes version: resolve its requirements to digests."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _AT_ONCE = 8
 
 
 def write(network: Network, locking: Locking, witnesses: Path | None, store: Store) -> None:
-    """Resolve all that is needed now and write the lock; pins that no flavor asks for are dropped.
+    """Resolve all requirements again and write the lock; pins that no flavor requires are dropped.
 
-    `witnesses` is the table of the second witness, None for a mirror of other bytes.
+    `witnesses` is the table of independently published checksums, None for a mirror with other bytes (own_bytes).
     """
     others = _known(locking).without(locking.requirement)
     _save(network, locking, replace(others, compressor=compression.every()), witnesses, store)
 
 
 def complete(network: Network, locking: Locking, witnesses: Path | None, store: Store) -> None:
-    """Resolve what the lock lacks; pins that it has stay as they are."""
+    """Resolve the requirements that the lock lacks; existing pins are kept."""
     _save(network, locking, _known(locking), witnesses, store)
 
 
@@ -47,7 +47,7 @@ def _known(locking: Locking) -> Lock:
 
 
 def refuse(dest: Path, missing: int) -> None:
-    """Raise ConfigError: the lock at `dest` lacks `missing` pins, and locked=yes forbids to make them."""
+    """Raise ConfigError: the lock at `dest` lacks `missing` pins, and locked=yes forbids adding them."""
     raise ConfigError(
         f"{dest}: lacks {missing} pins, and locked=yes", hint="run doit lock, review the change, commit it"
     )

@@ -1,4 +1,4 @@
-"""Pinning an image, wherever it comes from."""
+"""Pin an image from a registry or the local Docker daemon."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clusterimage.values.reference import Reference
 
 
 def pin(network: Network, reference: Reference, store: Store) -> LockedImage:
-    """Return the pin of an image of a registry, or of the local Docker daemon."""
+    """Resolve an image of a registry, or of the local Docker daemon, to digests."""
     if reference.local:
         from clusterimage.oci import daemon_pull  # for images of the Docker daemon only
 

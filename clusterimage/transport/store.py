@@ -1,7 +1,7 @@
 """The content-addressed store: files named by their sha256, visible only after verification.
 
-cache-v1/sha256/<hex>     whole and verified, read-only
-cache-v1/partial/<hex>    what a cut-off download had received; the next try goes on from there
+cache-v1/sha256/<hex>     complete and verified, read-only
+cache-v1/partial/<hex>    bytes of an interrupted download; the next attempt resumes from there
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
         upstream.url        https://HOST/PATH is published at  {url}/HOST/PATH
         upstream.registry   HOST/REPO:TAG is pulled as         {registry}/HOST/REPO:TAG
 
-Nothing that it serves is real software: every file, binary and layer says "clusterimage stand-in".
+It serves no real software: every file, binary and layer contains "clusterimage stand-in".
 """
 
 from clusterimage.upstream.auth import Auth

@@ -1,4 +1,4 @@
-"""What an HTTP answer of the embedded upstream is made of, and how ranges and faults change it before it is sent.
+"""HTTP requests and responses of the embedded upstream, and the effect of ranges and faults on a response.
 
 RFC 9110 §14 (range requests); https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md#error-codes
 """
@@ -27,13 +27,13 @@ class Request:
 
     @property
     def range(self) -> str:
-        """The range asked for; only GET has one."""
+        """The Range header of a GET request, else ""."""
         return self.headers.get("range", "") if self.method == "GET" else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, body and headers; the length is left to the sender."""
+    """An HTTP response; the sender adds Content-Length."""
 
     status: int
     body: bytes
@@ -41,38 +41,38 @@ class Answer:
 
     @classmethod
     def content(cls, blob: Blob, media_type: str = "application/octet-stream") -> Self:
-        """Answer with `blob`."""
+        """Return 200 with `blob`."""
         return cls(200, blob.data, {"Content-Type": media_type, "ETag": f'"{blob.digest}"', "Accept-Ranges": "bytes"})
 
     @classmethod
     def json(cls, value: object) -> Self:
-        """Answer with `value`."""
+        """Return 200 with `value` as JSON."""
         return cls(200, canonical_json(value), {"Content-Type": "application/json"})
 
     @classmethod
     def text(cls, status: int, message: str) -> Self:
-        """Refuse as a file server does."""
+        """Return an error as plain text, as a file server does."""
         return cls(status, f"{status} {message}\n".encode(), {"Content-Type": "text/plain; charset=utf-8"})
 
     @classmethod
     def error(cls, status: int, code: str, message: str) -> Self:
-        """Refuse as a registry does."""
+        """Return an error in the format of the distribution API."""
         return replace(cls.json({"errors": [{"code": code, "message": message, "detail": None}]}), status=status)
 
     def with_headers(self, headers: Mapping[str, str]) -> Self:
-        """Add or replace headers."""
+        """Return a copy with headers added or replaced."""
         return replace(self, headers={**self.headers, **headers})
 
 
 def spoiled(answer: Answer, fault: Fault | None) -> Answer:
-    """Let the content end early; the length that will be sent is then the wrong one."""
+    """Apply TRUNCATE: the body ends early, with a Content-Length that matches the truncated body."""
     if fault is None or fault.kind is not Kind.TRUNCATE:
         return answer
     return replace(answer, body=answer.body[: fault.end(len(answer.body))])
 
 
 def lied(answer: Answer, fault: Fault | None) -> Answer:
-    """Change one byte in the middle of what will be sent."""
+    """Apply LIE: flip one byte in the middle of the body."""
     if fault is None or fault.kind is not Kind.LIE or not answer.body:
         return answer
     body = bytearray(answer.body)
@@ -81,7 +81,7 @@ def lied(answer: Answer, fault: Fault | None) -> Answer:
 
 
 def ranged(answer: Answer, request: Request) -> Answer:
-    """Cut out the single range that was asked for; anything else than one valid range is answered in full."""
+    """Apply a Range header with one valid range (206 or 416); anything else gets the full response."""
     asked = _RANGE.fullmatch(request.range)
     is_same = request.headers.get("if-range", "") in ("", answer.headers.get("ETag", ""))
     if answer.status != HTTPStatus.OK or asked is None or not is_same:
@@ -98,7 +98,7 @@ def ranged(answer: Answer, request: Request) -> Answer:
 
 
 def _bounds(first: str, last: str, total: int) -> tuple[int, int] | None:
-    """Return start and stop, empty when out of reach; None when the range makes no sense."""
+    """Return (start, stop), empty if unsatisfiable; None if the range is invalid."""
     if not first:
         return (max(0, total - int(last)), total) if last else None
     if last and int(last) < int(first):

@@ -1,4 +1,4 @@
-"""What the embedded upstream has to publish so that Kubernetes versions can be built from it."""
+"""The files and images that the embedded upstream has to publish for a set of requirements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clusterimage.upstream.files import UpstreamFile
 
 
 def published(requirements: Sequence[Requirement], more: Sequence[str] = ()) -> tuple[list[UpstreamFile], list[str]]:
-    """Return every file and image that `requirements` ask for and the images `more`, each once; without digests."""
+    """Return the files and tagged images of `requirements` and the images `more`, without duplicates and digests."""
     requests = {request.url: request for needed in requirements for request in needed.files}
     references = {image.reference for needed in requirements for image in needed.images}
     images = [str(reference) for reference in references if not reference.local]

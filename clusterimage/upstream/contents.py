@@ -1,8 +1,8 @@
-"""How the bytes of a stand-in are made: the same for the same name on every machine, Python and zlib.
+"""Generate stand-in content: a pure function of the name, independent of machine, Python and zlib.
 
     stand_in   *.sh script | *.yaml ConfigMap | *.json | text | ELF executable for amd64 and arm64 | marked filler
     tar        ustar, sorted, parents first, mtime 0, owner 0:0
-    gzip       header without name and time, stored blocks only: what deflate does differs between versions of zlib
+    gzip       header without name and time, stored blocks only: deflate output differs between versions of zlib
 
 https://refspecs.linuxfoundation.org/elf/gabi4+/contents.html (ELF), RFC 1951 §3.2.4 (stored blocks), RFC 1952 (gzip)
 """
@@ -32,14 +32,14 @@ _STORED_BLOCK = 0xFFFF
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Bytes and the digest that names them."""
+    """Bytes and their digest."""
 
     data: bytes
     digest: str
 
     @classmethod
     def of(cls, data: bytes) -> Self:
-        """Hash `data`."""
+        """Return `data` with its sha256 digest."""
         return cls(data, f"sha256:{hashlib.sha256(data).hexdigest()}")
 
 
@@ -49,13 +49,13 @@ def canonical_json(value: object) -> bytes:
 
 
 def is_text(name: str) -> bool:
-    """Say whether a file of this name is a text that nobody executes."""
+    """Return whether a file of this name is a text that is not executable."""
     path = PurePosixPath(name)
     return path.suffix in _TEXT_SUFFIXES or path.name in _TEXT_NAMES
 
 
 def stand_in(name: str, label: str, arch: str, size: int) -> bytes:
-    """Generate the file `name` of the thing `label`; `size` scales the filler of what is not a text."""
+    """Generate the file `name` of the item `label`; `size` scales the filler of files that are not text."""
     line = f"{MARK} {label} ({arch}) {name}"
     match PurePosixPath(name).suffix:
         case ".sh":
@@ -71,7 +71,7 @@ def stand_in(name: str, label: str, arch: str, size: int) -> bytes:
 
 
 def tar(tree: Mapping[str, bytes]) -> bytes:
-    """Pack files by name, with their parent directories; texts are 0644, everything else is 0755."""
+    """Create a tar of the files and their parent directories; texts are 0644, everything else is 0755."""
     names = set(tree)
     for name in tree:
         parts = name.split("/")
@@ -106,13 +106,13 @@ def _yaml(line: str) -> bytes:
 
 
 def _filled(head: bytes, seed: str, size: int) -> bytes:
-    """Append 16 to 47 KiB times `size` of noise, as incompressible as real binaries nearly are."""
+    """Append 16 to 47 KiB times `size` of incompressible noise."""
     noise = hashlib.shake_256(seed.encode())
     return head + noise.digest(size * 1024 * (16 + noise.digest(1)[0] % 32))
 
 
 def _elf(line: str, arch: str) -> bytes:
-    """Make a static executable that writes `line` to standard error and exits 1: it never passes for the program."""
+    """Generate a static ELF executable that writes `line` to standard error and exits with 1."""
     message = f"{line}\n".encode()
     machine, program = _PROGRAMS[arch]
     code = program(len(message)) + message

@@ -1,4 +1,4 @@
-"""How the embedded upstream can be told to misbehave: rules matched by path, each for some number of requests."""
+"""Fault injection for the embedded upstream: rules matched by path, each for a number of requests."""
 
 import threading
 from collections.abc import Collection, Mapping
@@ -8,17 +8,17 @@ from typing import TypedDict, Unpack
 
 
 class Kind(StrEnum):
-    """What goes wrong, and which details of the rule shape it."""
+    """The kinds of faults, with the `Details` that they use."""
 
     STATUS = "status"  # `code` (503) and `headers` instead of the content
     REDIRECT = "redirect"  # `code` (307) to the URL `to`, or to an alias on this server that answers
-    MOVED_TAG = "moved_tag"  # the tag names another image than it used to
-    CUT = "cut"  # the connection closes behind `after` bytes of the body
-    STALL = "stall"  # nothing more comes behind `after` bytes, until the client leaves or the server stops
-    LIE = "lie"  # the right length, one other byte
-    TRUNCATE = "truncate"  # a well-formed answer whose content ends behind `after` bytes
-    IGNORE_RANGE = "ignore_range"  # 200 and everything where a range was asked for
-    SLOW = "slow"  # `rate` bytes a second
+    MOVED_TAG = "moved_tag"  # the tag points at another image than before
+    CUT = "cut"  # the connection closes after `after` bytes of the body
+    STALL = "stall"  # no more bytes after `after`, until the client disconnects or the server stops
+    LIE = "lie"  # the right length, one wrong byte
+    TRUNCATE = "truncate"  # a well-formed response, truncated after `after` bytes
+    IGNORE_RANGE = "ignore_range"  # 200 and the whole body for a range request
+    SLOW = "slow"  # `rate` bytes per second
     NO_LENGTH = "no_length"  # chunked, without Content-Length
 
 
@@ -27,7 +27,7 @@ IN_THE_BODY = frozenset(Kind) - INSTEAD_OF_CONTENT
 
 
 class Details(TypedDict, total=False):
-    """What `Faults.add` takes by keyword; see `Kind` for who uses what."""
+    """Keyword arguments of `Faults.add`; see `Kind` for their use."""
 
     code: int
     headers: Mapping[str, str]
@@ -38,7 +38,7 @@ class Details(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One way to misbehave; `after` counts bytes of the body (None: half of it), `rate` is bytes a second."""
+    """One fault; `after` is in bytes of the body (None: half of it), `rate` in bytes per second."""
 
     kind: Kind
     code: int = 0
@@ -48,7 +48,7 @@ class Fault:
     rate: int = 1024
 
     def end(self, length: int) -> int:
-        """Return how many bytes of a body of `length` are still good."""
+        """Return how many bytes of a body of `length` bytes are sent."""
         return length // 2 if self.after is None else self.after
 
 
@@ -60,25 +60,25 @@ class _Rule:
 
 
 class Faults:
-    """A thread-safe list of rules; the oldest that fits a request wins, and is dropped once it is used up."""
+    """A thread-safe list of rules; the oldest match applies, and is removed when it is used up."""
 
     def __init__(self) -> None:
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
 
     def add(self, match: str, kind: str, times: int | None = 1, **details: Unpack[Details]) -> None:
-        """Misbehave for the next `times` fitting requests (None: for ever) whose path contains `match`."""
+        """Inject a fault into the next `times` matching requests (None: all) whose path contains `match`."""
         rule = _Rule(match, Fault(Kind(kind), **details), times)
         with self._lock:
             self._rules.append(rule)
 
     def clear(self) -> None:
-        """Behave again."""
+        """Remove all rules."""
         with self._lock:
             self._rules.clear()
 
     def take(self, path: str, kinds: Collection[Kind]) -> Fault | None:
-        """Return the fault for a request of `path` that one of `kinds` can befall, and count it."""
+        """Return the first matching fault of one of `kinds` for `path`, or None, and count its use."""
         with self._lock:
             for rule in self._rules:
                 if rule.match in path and rule.fault.kind in kinds:

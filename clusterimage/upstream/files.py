@@ -2,8 +2,8 @@
 
     /dl.k8s.io/release/v1.22.15/bin/linux/amd64/kubeadm          a plain file
     /dl.k8s.io/release/v1.22.15/bin/linux/amd64/kubeadm.sha256   its digest, hex only
-    /HOST/PATH/docker-20.10.24.tgz                               an archive: the members asked for, and a README
-    /HOST/PATH/SHA256SUMS                                        one line "hex  name" for each file that names this list
+    /HOST/PATH/docker-20.10.24.tgz                               an archive: the requested members, and a README
+    /HOST/PATH/SHA256SUMS                                        one line "hex  name" per file with this checksum_url
 
 https://kubernetes.io/releases/download/#binaries (a digest beside each binary)
 """
@@ -25,8 +25,8 @@ _ARCHIVES = (*_GZIPPED, ".tar")
 class UpstreamFile:
     """One file that an upstream publishes.
 
-    `members` are the archive members to generate, () for a plain file; `checksum_url` is the published list that has
-    its digest, which several files may share.
+    `members` are the archive members to generate, () for a plain file; `checksum_url` is the checksum list with its
+    digest, which several files may share.
     """
 
     url: str
@@ -37,7 +37,7 @@ class UpstreamFile:
 
 
 class Files:
-    """Files by path, each generated when it is first asked for and then kept."""
+    """Files by path, generated on first access and cached."""
 
     def __init__(self, files: Sequence[UpstreamFile], size: int) -> None:
         self._size = size
@@ -49,7 +49,7 @@ class Files:
             self._add(file)
 
     def find(self, path: str) -> Blob | None:
-        """Return what is published at `/HOST/PATH`, which may be percent-encoded."""
+        """Return the file published at `/HOST/PATH` (percent-encoded or not), or None."""
         path = unquote(path)
         if path not in self._files and path not in self._lists:
             return None
@@ -89,7 +89,7 @@ def _path(url: str) -> str:
 def _generate(path: str, file: UpstreamFile, size: int) -> bytes:
     if not path.endswith(_ARCHIVES):
         return stand_in(posixpath.basename(path), file.label, file.arch, size)
-    # Extraction has to leave something out, hence a member that nobody asks for.
+    # A member that is not installed, so that extraction has something to skip.
     readme = posixpath.join(posixpath.dirname(next(iter(file.members), "")), "README")
     members = {*file.members, readme}
     packed = tar({member: stand_in(member, file.label, file.arch, size) for member in members})

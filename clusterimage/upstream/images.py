@@ -3,7 +3,7 @@
     HOST/REPO:TAG   OCI index, or Docker manifest list (by a stable hash of the repository's name)
       linux/amd64   manifest: config, layer "base" (shared by all images of the architecture), layer of its own
       linux/arm64   the same
-      linux/s390x   the same, small: a platform that is there to be left out
+      linux/s390x   the same, small: a platform that clients have to ignore
 
 https://github.com/opencontainers/image-spec/blob/v1.1.0/spec.md (OCI)
 https://distribution.github.io/distribution/spec/manifest-v2-2/ (Docker)
@@ -27,7 +27,7 @@ _SCALED = frozenset({"amd64", "arm64"})
 
 @dataclass(frozen=True, slots=True)
 class MediaTypes:
-    """What one family of formats calls the parts of an image."""
+    """The media types of one family, OCI or Docker."""
 
     index: str
     manifest: str
@@ -51,7 +51,7 @@ DOCKER = MediaTypes(
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A gzipped tar, and the digest of what it unpacks to."""
+    """A gzip-compressed tar, and the digest of the uncompressed tar."""
 
     blob: Blob
     diff_id: str
@@ -59,7 +59,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A manifest or an index as a registry hands it out."""
+    """A manifest or an index as a registry serves it."""
 
     media_type: str
     blob: Blob
@@ -67,7 +67,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One tag's image: the index, its manifests in the order of PLATFORMS, and every blob by digest."""
+    """The image of one tag: index, manifests in the order of PLATFORMS, and blobs by digest."""
 
     index: Document
     manifests: tuple[Document, ...]
@@ -75,19 +75,19 @@ class Image:
 
 
 def media_types(repository: str) -> MediaTypes:
-    """Choose the family for `repository`, the same everywhere and for ever."""
+    """Choose the family for `repository` by a stable hash of its name."""
     return (OCI, DOCKER)[hashlib.sha256(repository.encode()).digest()[0] & 1]
 
 
 def base_layer(arch: str, size: int) -> Layer:
-    """Make the layer that all images of `arch` share."""
+    """Generate the layer that all images of `arch` share."""
     release = f'ID=clusterimage-stand-in\nPRETTY_NAME="{MARK} base 1 ({arch})"\n'.encode()
     tree = {"etc/os-release": release, "bin/base": stand_in("bin/base", "base 1", arch, _scale(arch, size))}
     return _layer(tree)
 
 
 def image(repository: str, label: str, bases: Mapping[str, Layer], size: int) -> Image:
-    """Make the image that calls itself `label` (HOST/REPO:TAG) on top of `bases`, which are by architecture."""
+    """Generate the image `label` (HOST/REPO:TAG) on the base layers `bases`, by architecture."""
     types = media_types(repository)
     manifests: list[Document] = []
     blobs: dict[str, Blob] = {}
@@ -135,7 +135,7 @@ def _index(types: MediaTypes, label: str, manifests: list[Document]) -> bytes:
         for manifest, platform in zip(manifests, PLATFORMS, strict=True)
     ]
     document = {"schemaVersion": 2, "mediaType": types.index, "manifests": children}
-    if types is OCI:  # Docker's lists have no annotations
+    if types is OCI:  # Docker's manifest lists have no annotations
         document["annotations"] = {**LABELS, "org.opencontainers.image.title": f"{MARK} {label}"}
     return canonical_json(document)
 

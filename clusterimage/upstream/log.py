@@ -1,4 +1,4 @@
-"""What was asked of the embedded upstream, and how many bytes went out in answer."""
+"""The request log of the embedded upstream: requests, status codes and bytes sent."""
 
 import threading
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Entry:
-    """One request and its answer; `sent` grows while the body leaves, hence not frozen."""
+    """One request and its response; `sent` (body bytes) grows while the body is sent, hence not frozen."""
 
     method: str
     path: str
@@ -15,12 +15,12 @@ class Entry:
     sent: int = 0
 
     def matches(self, substring: str) -> bool:
-        """Look for `substring` in `METHOD /path`."""
+        """Return whether `METHOD /path` contains `substring`."""
         return substring in f"{self.method} {self.path}"
 
 
 class Log:
-    """The requests in the order in which their answers began; safe to read while the server runs."""
+    """The requests in the order of their response headers; thread-safe."""
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
@@ -28,7 +28,7 @@ class Log:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """Everything since the start or the last `clear`."""
+        """All entries since the start or the last `clear`."""
         with self._lock:
             return tuple(self._entries)
 
@@ -38,14 +38,14 @@ class Log:
             self._entries.append(entry)
 
     def clear(self) -> None:
-        """Forget everything so far."""
+        """Delete all entries."""
         with self._lock:
             self._entries.clear()
 
     def count(self, substring: str = "") -> int:
-        """Count the requests whose `METHOD /path` has `substring`."""
+        """Count the requests whose `METHOD /path` contains `substring`."""
         return sum(entry.matches(substring) for entry in self.entries)
 
     def bytes(self, substring: str = "") -> int:
-        """Add up the body bytes handed to clients for the requests whose `METHOD /path` has `substring`."""
+        """Sum the body bytes sent for the requests whose `METHOD /path` contains `substring`."""
         return sum(entry.sent for entry in self.entries if entry.matches(substring))

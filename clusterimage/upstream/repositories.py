@@ -1,4 +1,4 @@
-"""Which repositories, tags and digests the embedded upstream knows; their images are made on demand and then kept."""
+"""The repositories, tags and digests of the embedded upstream; images are generated on first access and cached."""
 
 import threading
 from collections.abc import Sequence
@@ -30,10 +30,10 @@ class Repositories:
         return tuple(sorted(self._tags.get(repository, ())))
 
     def manifests(self, repository: str, reference: str, *, moved: bool) -> tuple[Document, ...]:
-        """Return what `reference` may be answered with, best first; empty when unknown.
+        """Return the documents for a tag or digest, preferred first; empty if unknown.
 
-        A tag offers its index and, for clients that know no index, the manifest of the first platform. With `moved`
-        it offers those of another image, which can be pulled from then on.
+        A tag has its index and, for clients that do not accept an index, the manifest of the first platform. With
+        `moved` these are of another image, which can be pulled from then on.
         """
         if reference in self.tags(repository):
             found = self._image(repository, reference, moved=moved)
@@ -42,7 +42,7 @@ class Repositories:
         return tuple(known for known in documents if known.blob.digest == reference)[:1]
 
     def blob(self, repository: str, digest: str) -> Blob | None:
-        """Return a blob of any image of `repository`, whether its manifest was asked for or not."""
+        """Return a blob of any image of `repository`, or None; its manifest need not have been requested."""
         return next((each.blobs[digest] for each in self._all(repository) if digest in each.blobs), None)
 
     def _all(self, repository: str) -> list[Image]:

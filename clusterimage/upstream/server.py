@@ -19,14 +19,14 @@ from clusterimage.upstream.repositories import Repositories
 from clusterimage.upstream.site import Site
 
 _PIECE = 256 * 1024
-_TICKS = 20  # a slow answer sends this often in a second
-_POLL = 0.02  # how many seconds stopping may take to be noticed
+_TICKS = 20  # writes per second of a SLOW response
+_POLL = 0.02  # seconds; poll interval of serve_forever for shutdown
 
 
 class Upstream:
-    """File server and registry in this process, while its context lasts; see the package for `url` and `registry`.
+    """Context manager that runs the file server and registry in this process; see the package for `url` and `registry`.
 
-    `size` scales what is generated: 1 is tens of KiB for each binary and layer. Entering it again gets another port.
+    `size` scales the content: 1 is tens of KiB per binary and layer. Each entry binds another free port.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Upstream:
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows its open connections, so that stopping need not wait for idle clients to hang up."""
+    """Tracks its open connections, so that `stop` can close idle ones."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -79,12 +79,12 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def server_bind(self) -> None:
-        """Bind without HTTPServer's look-up of the host's name, which can ask the network."""
+        """Bind without HTTPServer's host name lookup, which can query DNS."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", self.socket.getsockname()[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve one connection in a thread of its own."""
+        """Serve one connection in a new thread."""
         thread = threading.Thread(target=self.process_request_thread, args=(request, client_address), daemon=True)
         with self._lock:
             self._connections[thread] = request
@@ -97,7 +97,7 @@ class _Server(ThreadingHTTPServer):
             del self._connections[threading.current_thread()]
 
     def stop(self) -> None:
-        """Stop accepting, hang up on everybody, and wait until the last thread has noticed."""
+        """Stop accepting, shut down all connections, and join their threads."""
         self.stopping.set()
         self.shutdown()
         with self._lock:
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        """Serve the requests of one connection; a client that leaves is not an error."""
+        """Serve the requests of one connection; a disconnect by the client is not an error."""
         with suppress(ConnectionError):
             super().handle()
 
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(lied(answer, fault), fault)
 
     def do_POST(self) -> None:
-        """Refuse everything that writes, without reading what it sends."""
+        """Refuse methods that write, without reading the body."""
         self.close_connection = True
         self._send(self.server.site.unsupported().with_headers({"Connection": "close"}), None)
 
@@ -140,14 +140,14 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_PATCH = do_DELETE = do_POST
 
     def version_string(self) -> str:
-        """Tell every client what it talks to."""
+        """Return the Server header."""
         return MARK.replace(" ", "-")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the log of the upstream has it."""
+        """Do nothing: requests are recorded in `Log`."""
 
     def _send(self, answer: Answer, fault: Fault | None) -> None:
-        # Logged before the client can have seen anything, so that a test may count as soon as it has its answer.
+        # Logged before anything is sent, so that a test can count as soon as it has the response.
         entry = Entry(self.command, self.path, self.headers.get("Range", ""), answer.status)
         self.server.log.add(entry)
         is_chunked = fault is not None and fault.kind is Kind.NO_LENGTH
@@ -165,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _pieces(self, body: bytes, fault: Fault | None) -> Iterator[memoryview]:
-        """Yield what is to be sent when it is to be sent."""
+        """Yield the pieces of the body to send, delayed or cut by the fault."""
         kind = fault.kind if fault else None
         step = max(1, fault.rate // _TICKS) if fault and kind is Kind.SLOW else _PIECE
         end = fault.end(len(body)) if fault and kind in (Kind.CUT, Kind.STALL) else len(body)
@@ -175,6 +175,6 @@ class _Handler(BaseHTTPRequestHandler):
             if kind is Kind.SLOW:
                 self.server.stopping.wait(1 / _TICKS)
         if kind is Kind.STALL:
-            self.rfile.read()  # returns once the client or the server has hung up
+            self.rfile.read()  # returns once the client or the server has closed the connection
         if kind in (Kind.CUT, Kind.STALL):
             self.close_connection = True

@@ -1,4 +1,4 @@
-"""Which answer belongs to which request: the routes of the embedded upstream.
+"""The HTTP routes of the embedded upstream.
 
     /HOST/PATH                             files
     /v2/                                   registry: version check
@@ -6,7 +6,7 @@
     /v2/HOST/REPO/blobs/DIGEST             registry: blobs
     /v2/HOST/REPO/tags/list                registry: tags
     /token                                 bearer tokens
-    /_moved/...                            where redirects lead by default: the same again, for everybody
+    /_moved/...                            default redirect target: the same routes, without authentication
 
 https://github.com/opencontainers/distribution-spec/blob/v1.1.0/spec.md
 """
@@ -31,7 +31,7 @@ _CODES = {401: "UNAUTHORIZED", 403: "DENIED", 404: "NAME_UNKNOWN", 429: "TOOMANY
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path taken apart: `kind` is file, token, version, or one of the registry's manifests, blobs and tags."""
+    """A parsed path: `kind` is file, token, version, manifests, blobs, tags, or "" for an invalid registry path."""
 
     kind: str
     name: str = ""
@@ -39,7 +39,7 @@ class Route:
 
     @classmethod
     def parse(cls, target: str) -> "Route":
-        """Read a request target; a registry path that makes no sense has no kind."""
+        """Parse a request target; an invalid registry path gets the kind ""."""
         path = urlsplit(target).path.removeprefix(_ALIAS)
         if path == TOKEN_PATH:
             return cls("token")
@@ -52,18 +52,18 @@ class Route:
 
     @property
     def is_registry(self) -> bool:
-        """Say whether a registry answers here."""
+        """Whether it is a route of the registry API."""
         return self.kind not in ("file", "token")
 
     @property
     def scope(self) -> str:
-        """What a bearer token must allow."""
+        """The scope that a bearer token must grant."""
         return f"repository:{self.name}:pull" if self.name else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Everything that is published at one address."""
+    """All content that is served at one address."""
 
     files: Files
     repositories: Repositories
@@ -72,7 +72,7 @@ class Site:
     registry: str
 
     def answer(self, request: Request) -> Answer:
-        """Answer GET and HEAD; the body is always there, HEAD just does not send it."""
+        """Return the response to GET or HEAD, with the body for both."""
         route = Route.parse(request.target)
         fault = self.faults.take(request.target, _possible(request, route))
         if fault and fault.kind is Kind.STATUS:
@@ -91,14 +91,14 @@ class Site:
         return found.with_headers(_VERSION)
 
     def fault_of_body(self, request: Request, answer: Answer) -> Fault | None:
-        """Take the fault that befalls the body of `answer`; only a GET that succeeds has a body to spoil."""
+        """Consume and return the fault for the body of `answer`; only for GET with status 200."""
         if request.method != "GET" or answer.status != HTTPStatus.OK:
             return None
         kinds = IN_THE_BODY if request.range else IN_THE_BODY - {Kind.IGNORE_RANGE}
         return self.faults.take(request.target, kinds)
 
     def unsupported(self) -> Answer:
-        """Refuse to be written to."""
+        """Return 405 for methods that write."""
         answer = Answer.error(HTTPStatus.METHOD_NOT_ALLOWED, "UNSUPPORTED", "the embedded upstream is read-only")
         return answer.with_headers({"Allow": "GET, HEAD"})
 
@@ -160,7 +160,7 @@ class Site:
 
 
 def _possible(request: Request, route: Route) -> Collection[Kind]:
-    """Return what may happen instead of the content: the alias must not redirect again, only tags can move."""
+    """Return the faults that can replace the content: no redirect at the alias, MOVED_TAG for tags only."""
     kinds = set(INSTEAD_OF_CONTENT)
     if request.target.startswith(_ALIAS):
         kinds.remove(Kind.REDIRECT)

@@ -1,1 +1,1 @@
-"""Checks of a built image: every byte, and the contract of the program that reads it."""
+"""Verification of a built image: every digest, and the requirements of sealer or sealos."""

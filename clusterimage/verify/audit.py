@@ -1,4 +1,4 @@
-"""Checking what was built: every byte, every saved tag, its consumer's contract, the image list against kubeadm's."""
+"""Verify a built image: digests, saved tags, the consumer's contract, and the image list against kubeadm's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AGAIN = "mend it in context/ or versions.toml, or run doit build again"
 
 @dataclass(frozen=True, slots=True)
 class Kubeadm:
-    """A kubeadm that this host can run, and the images that the version's list is to have."""
+    """A kubeadm binary that this host can run, its version, and the expected image list."""
 
     path: Path
     version: str
@@ -26,14 +26,13 @@ class Kubeadm:
 
 
 def audit(dest: Path, expected: Expected | None, kubeadm: Kubeadm | None) -> None:
-    """Verify the package at `dest`; raises FindingsError with all that is not as it should be.
+    """Verify the package at `dest`; raises FindingsError with all findings.
 
-    Every file is hashed, and then, in one pass over the layers, every blob of the saved registries; every saved tag is
-    followed to the blobs of the image's platform, and the rootfs is held against its consumer's contract where one is
-    `expected`: the image of a user's own Kubefile has none. Where the host can run `kubeadm` its own image list is
-    compared with ours.
+    Every file is hashed, then, in one pass over the layers, every blob of the saved registries. Every saved tag is
+    resolved to the blobs of its platform. The rootfs is checked against its consumer's contract if `expected` is given
+    (not for a user's own Kubefile). If the host can run `kubeadm`, its image list is compared with ours.
     """
-    from clusterimage.verify import conformance  # every command knows this function, few call it
+    from clusterimage.verify import conformance  # lazy: every command imports this module, few call this function
     from clusterimage.verify import rootfs as rootfses
 
     findings = list(package.damages(dest))

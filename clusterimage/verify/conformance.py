@@ -1,6 +1,6 @@
-"""Holding what an image holds against its consumer's contract.
+"""Check the content of an image against its consumer's contract (catalog/contract.py).
 
-A check yields findings, one line each; nothing is raised, so that one run tells all.
+A check yields findings, one line each, and raises nothing, so that one run reports all of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from clusterimage.verify.rootfs import LONGEST_TEXT, Rootfs
 
 
 def check(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
-    """Yield what one platform of an image lacks for its consumer."""
+    """Yield the findings for one platform of a cluster image."""
     for rule in RULES:
         if rule.holds(expected):
             yield from _path(rootfs, rule, rule.path.format(cri=expected.cri))
@@ -39,7 +39,7 @@ def check(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
 
 
 def check_registry(rootfs: Rootfs, *, single_platform: bool = False) -> Iterator[str]:
-    """Yield what the saved registry of one platform lacks; all that can be asked of an image of any Kubefile."""
+    """Yield the findings for the saved registry of one platform; the only check for images of a user's Kubefile."""
     yield from rootfs.registry.damaged
     for tag, digest in sorted(rootfs.registry.tags.items()):
         yield from _resolve(rootfs, single_platform, tag, digest)
@@ -95,13 +95,13 @@ def _annotation(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
 
 # --------------------------------------------------------------------------------------------------------- sealos only
 
-# What sealos itself gives to templates and commands, besides the image's own variables.
-_GIVEN = ("SEALOS_SYS_KUBE_VERSION",)
+# Variables that sealos sets for templates and commands, in addition to the image's own.
+_SEALOS_VARIABLES = ("SEALOS_SYS_KUBE_VERSION",)
 
 
 def _commands(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
-    """Labels are command lines of sealos': their scripts and variables must be in the image, and those of templates."""
-    known = {*rootfs.env, *_GIVEN}
+    """Check that the scripts and variables used in label command lines and in templates are in the image."""
+    known = {*rootfs.env, *_SEALOS_VARIABLES}
     for key in (fact.key for fact in FACTS if fact.flavor == "sealos" and not fact.variable):
         command = rootfs.labels.get(key, "")
         missing = [name for name in re.findall(r"[\w-]+\.sh", command) if not rootfs.has(f"scripts/{name}")]
@@ -118,15 +118,15 @@ def _commands(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------------ configuration
 
 _ACTIONS = re.compile(r"\{\{.*?\}\}")
-_RUN_TIME = re.compile(r"\{\{-? *\.(\w+) *-?\}\}")
+_RUN_TIME_VARIABLE = re.compile(r"\{\{-? *\.(\w+) *-?\}\}")
 _OR_DEFAULT = re.compile(r'\{\{or \.\w+ "([^"]*)"\}\}')
 _CRI_CONFIGS = ("etc/dump-config.toml", "etc/dump-config.toml.tmpl", "etc/cri-docker.service")
 
 
 def _pause(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
-    """The sandbox image of the runtime must be the one that is saved: a node has no other."""
+    """Check that the runtime's sandbox (pause) image is the saved one: nodes have no other."""
     for path in _CRI_CONFIGS:
-        text = _RUN_TIME.sub(lambda match: rootfs.env.get(match[1], match[0]), rootfs.text(path))
+        text = _RUN_TIME_VARIABLE.sub(lambda match: rootfs.env.get(match[1], match[0]), rootfs.text(path))
         for name in re.findall(r"/(pause:[\w.-]+)", text):
             if name != expected.pause:
                 yield f"{path}: names {name}, the image list has {expected.pause or 'none'}"
@@ -156,7 +156,7 @@ def _kubeadm(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
 
 
 def _configurations(rootfs: Rootfs) -> Iterator[str]:
-    """A comma too many would be told by a daemon that does not start, on a site that nobody can reach."""
+    """Check the syntax of configuration files: an error would stop a daemon on an air-gapped site."""
     import yaml
 
     readers: dict[str, Callable[[str], object]] = {
@@ -186,7 +186,7 @@ def _images(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
 
 
 def _resolve(rootfs: Rootfs, single_platform: bool, tag: str, digest: str) -> Iterator[str]:
-    """Follow a tag to every blob that a node of this platform asks for."""
+    """Check that a tag resolves to every blob that a node of this platform pulls."""
     registry = rootfs.registry
     body = registry.document(digest)
     if body is not None and (body.get("mediaType") in INDEXES or "manifests" in body):

@@ -1,9 +1,9 @@
-"""What one platform of a built image holds, told by its layers in one pass.
+"""Read the content of one platform of a built image in one streaming pass over its layers.
 
-    https://github.com/opencontainers/image-spec (config.md, layer.md): later layers lie over earlier ones
+    https://github.com/opencontainers/image-spec (config.md, layer.md): later layers override earlier ones
 
-Big files are streamed and only looked at: the digest of a blob of the saved registry, the processor of a program, also
-of one inside an archive (`cri/docker.tar.gz!docker/dockerd`). Texts of scripts and configuration are kept.
+Big files are streamed for the digest of a blob of the saved registry, and the machine of an ELF program, also inside
+an archive (`cri/docker.tar.gz!docker/dockerd`). The texts of scripts and configuration files are kept.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from clusterimage.values.digest import Digest, Hasher
 
 REGISTRY = "registry/docker/registry/v2"
 _TEXTS = ("etc/", "scripts/", "lib/", "application/", "manifests/", "images/shim/", "statics/", "Metadata")
-LONGEST_TEXT = 1 << 18  # bytes; of a longer one only the beginning is kept
-_MAGIC = 20  # bytes of a file that tell a program and its machine from the rest
+LONGEST_TEXT = 1 << 18  # bytes; longer texts are truncated
+_ELF_HEAD = 20  # bytes; the part of the ELF header up to e_machine
 _ARCHIVES = (".tar.gz", ".tgz")
 _MACHINES = {62: "amd64", 183: "arm64"}  # e_machine, https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html
 _DAMAGED = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
@@ -31,7 +31,7 @@ _DAMAGED = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file or link of the rootfs; `machine` is the architecture of a program, "" for what is none."""
+    """A file or link of the rootfs; `machine` is the architecture of an ELF program, else ""."""
 
     mode: int
     size: int = 0
@@ -41,21 +41,21 @@ class File:
 
 @dataclass(slots=True)
 class Registry:
-    """The saved registry: blobs by hex (documents with their text), tags as repository:tag, and what is damaged."""
+    """The saved registry: blobs by hex digest (bytes of JSON documents, else b""), tags as repository:tag, damage."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
 
     def document(self, digest: str) -> dict[str, Any] | None:
-        """Return the JSON document of that digest, None where it is not saved."""
+        """Return the JSON document of that digest, or None if it is not saved."""
         text = self.blobs.get(Digest.parse(digest).hex)
         return json.loads(text) if text else None
 
 
 @dataclass(slots=True)
 class Rootfs:
-    """One platform of an image: what its configuration says and its layers hold; `programs` counts archives' too."""
+    """One platform of an image: its config and layers; `programs` (path -> machine) includes those in archives."""
 
     arch: str
     labels: dict[str, str] = field(default_factory=dict)
@@ -67,16 +67,16 @@ class Rootfs:
     registry: Registry = field(default_factory=Registry)
 
     def text(self, path: str) -> str:
-        """Return the text at `path`, "" where there is none."""
+        """Return the text of the file at `path`, or ""."""
         return self.files[path].text if path in self.files else ""
 
     def has(self, path: str) -> bool:
-        """Return whether there is a file or a folder at `path`, or a run-time template that becomes one."""
+        """Return whether `path` is a file or a directory, or has a run-time template (.tmpl)."""
         return path in self.files or path in self.folders or f"{path}.tmpl" in self.files
 
 
 def read(dest: Path) -> Iterator[Rootfs]:
-    """Yield every platform of the layout at `dest`, whose files must have been verified."""
+    """Yield every platform of the layout at `dest`, whose blobs must have been verified."""
     listing = json.loads((dest / "index.json").read_text("utf-8"))
     index = _document(dest, listing["manifests"][0]["digest"])
     for entry in index["manifests"]:
@@ -104,11 +104,11 @@ def _platform(dest: Path, manifest: dict[str, Any], arch: str) -> Rootfs:
         path = _blob(dest, layer["digest"])
         with path.open("rb") as packed, tarfile.open(fileobj=compression.opened(packed), mode="r|") as tar:
             for member in tar:
-                _take(rootfs, tar, member)
+                _add_member(rootfs, tar, member)
     return rootfs
 
 
-def _take(rootfs: Rootfs, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+def _add_member(rootfs: Rootfs, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
     name = member.name.removeprefix("./").rstrip("/")
     if member.isdir():
         rootfs.folders.add(name)
@@ -117,9 +117,9 @@ def _take(rootfs: Rootfs, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None
     if stream is None:
         rootfs.files[name] = File(0o777)
     elif name.startswith(f"{REGISTRY}/"):
-        _take_saved(rootfs.registry, name.removeprefix(f"{REGISTRY}/"), stream)
+        _add_saved(rootfs.registry, name.removeprefix(f"{REGISTRY}/"), stream)
     else:
-        head = b"" if name.endswith(_ARCHIVES) else stream.read(_MAGIC)
+        head = b"" if name.endswith(_ARCHIVES) else stream.read(_ELF_HEAD)
         if head.startswith(b"#!") or (head and name.startswith(_TEXTS)):
             head += stream.read(LONGEST_TEXT)
         machine = _machine(head)
@@ -127,10 +127,10 @@ def _take(rootfs: Rootfs, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None
         if machine:
             rootfs.programs[name] = machine
         if name.endswith(_ARCHIVES):
-            rootfs.programs |= {f"{name}!{inner}": found for inner, found in _packed(stream)}
+            rootfs.programs |= {f"{name}!{inner}": found for inner, found in _archived_programs(stream)}
 
 
-def _take_saved(registry: Registry, name: str, stream: IO[bytes]) -> None:
+def _add_saved(registry: Registry, name: str, stream: IO[bytes]) -> None:
     if not name.endswith("/data"):
         repository, found, rest = name.removeprefix("repositories/").partition("/_manifests/tags/")
         if found and rest.endswith("/current/link"):
@@ -146,8 +146,8 @@ def _take_saved(registry: Registry, name: str, stream: IO[bytes]) -> None:
         registry.damaged.append(f"{REGISTRY}/{name}: its content is {hasher.digest}")
 
 
-def _packed(archive: IO[bytes]) -> Iterator[tuple[str, str]]:
-    """Yield the programs in an archive and their architecture; one that cannot be read is told as such."""
+def _archived_programs(archive: IO[bytes]) -> Iterator[tuple[str, str]]:
+    """Yield (path, machine) of the ELF programs in an archive; one that cannot be read yields ("", "damaged: …")."""
     try:
         with gzip.GzipFile(fileobj=archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             for member in tar:
@@ -159,7 +159,7 @@ def _packed(archive: IO[bytes]) -> Iterator[tuple[str, str]]:
 
 
 def _machine(head: bytes) -> str:
-    """Return the architecture that an ELF header names, "" where there is none."""
+    """Return the architecture in an ELF header (e_machine), or "" for anything else."""
     if len(head) < 20 or not head.startswith(b"\x7fELF"):
         return ""
     number = int.from_bytes(head[18:20], "little")

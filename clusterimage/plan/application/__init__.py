@@ -1,1 +1,1 @@
-"""Images of a user's own Kubefile: what the command line asks for, its context, and its tasks."""
+"""Images of a user's own Kubefile: command-line variables, build context, and work items."""

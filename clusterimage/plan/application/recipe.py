@@ -1,4 +1,4 @@
-"""What the image of a user's Kubefile is made of, step by step."""
+"""Derive the work items of every step for the image of a user's Kubefile."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from clusterimage.values import digest
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
 
-_LARGE = 1 << 20  # bytes; such files are a layer of their own: an edited text does not make them anew
+_LARGE = 1 << 20  # bytes; larger files get a separate layer, so that editing a text does not rebuild it
 _STAND_IN = ("io.clusterimage.stand-in", "true")
 
 
 @dataclass(frozen=True, slots=True)
 class ApplicationRecipe:
-    """A Kubefile, its context, its base, and what is known of it: `pins` and `found`, None until it is locked.
+    """A Kubefile, its context and its base; `pins` and `found` are its lock and record, None until it is locked.
 
-    `entries` are what the image needs of the context, `archives` those among them that ADD extracts.
+    `entries` are the context entries that the Kubefile uses, `archives` those among them that ADD extracts.
     """
 
     selection: Selection
@@ -53,9 +53,9 @@ class ApplicationRecipe:
 
     @classmethod
     def read(cls, selection: Selection, asked: Application, layout: Layout, helm: Path | None) -> ApplicationRecipe:
-        """Look at the Kubefile, its context, its base and its lock; no file of the context is read but archives' heads.
+        """Read Kubefile, base and lock, and list the context; of its files only the heads of archives are read.
 
-        What is wrong with the Kubefile, or missing in the context, raises ConfigError with file and line.
+        Errors in the Kubefile, and sources missing in the context, raise ConfigError with file and line.
         """
         text = _text(asked.kubefile)
         instructions = kubefile.parse(text, asked.kubefile.as_posix())
@@ -90,7 +90,7 @@ class ApplicationRecipe:
 
     @property
     def missing(self) -> bool:
-        """Whether it has to be locked first: it never was, it changed, or the lock lacks something."""
+        """Whether it has to be locked first: there is no lock, the key changed, or a pin is missing."""
         if self.pins is None or self.found is None or self.found.key != self.key:
             return True
         if self.pulled is not None and (self.pins.base is None or self.pins.base.reference != self.pulled):
@@ -104,13 +104,13 @@ class ApplicationRecipe:
         return self.layout.tree("context", self.asked.id)
 
     def unpackings(self) -> Iterator[Unpacking]:
-        """Yield the archives that ADD extracts."""
+        """Yield the extractions of ADD's archives."""
         for path in self.archives:
             name = f"{self.asked.id}-{digest.of_bytes(path.encode()).hex[:12]}"
             yield Unpacking(f"{self.asked.id}+{path}", self.asked.context / path, self.layout.tree("trees", name))
 
     def merge(self) -> Merge:
-        """Return the build context: what the Kubefile copies, and what was extracted for it."""
+        """Return the build context: the files that the Kubefile copies, and the extracted archives."""
         root, owner = self.asked.context, f"context {self.asked.context}"
         pieces = tuple(_piece(root / entry.path, entry.path, owner) for entry in self.entries if not entry.is_directory)
         branches = tuple(
@@ -121,7 +121,7 @@ class ApplicationRecipe:
         return Merge(self.asked.id, pieces, branches, empty, self._context)
 
     def pinning(self) -> Pinning:
-        """Return what locks it."""
+        """Return the work item that locks the image."""
         name = self.asked.id
         order = Order(
             key=self.key,
@@ -158,7 +158,7 @@ class ApplicationRecipe:
         return Pull(name, image, arch, listing)
 
     def pulls(self) -> Iterator[Pull]:
-        """Yield the images to save, and the base where it is no image of this machine."""
+        """Yield the pulls of the images to save, and of the base image if it is in a registry."""
         for arch in self.selection.arches:
             for image in (*self._images(arch), *self._base_image()):
                 yield self._pull(image, arch)
@@ -168,7 +168,7 @@ class ApplicationRecipe:
         return (pins.base,) if self.pulled is not None and pins.base else ()
 
     def imports(self) -> Iterator[Import]:
-        """Yield the archives of images in the context, all as one."""
+        """Yield one import for all image archives in the context."""
         _, found = self._known()
         if found.imported:
             name = f"{self.asked.id}-archives"
@@ -176,7 +176,7 @@ class ApplicationRecipe:
             yield Import(name, archives, found.imported, self.selection.arches, self.layout.listing("images", name))
 
     def saves(self) -> Iterator[Save]:
-        """Yield the set of images of every architecture."""
+        """Yield the saved registry of every architecture."""
         _, found = self._known()
         brought = tuple(one.listing for one in self.imports())
         for arch in self.selection.arches:
@@ -191,7 +191,7 @@ class ApplicationRecipe:
     # --------------------------------------------------------------- packages
 
     def pack(self) -> Pack:
-        """Return the package."""
+        """Return the package of the image."""
         pins, found = self._known()
         name, arches = self.asked.id, self.selection.arches
         saves = tuple(self.saves())

@@ -1,4 +1,4 @@
-"""The variables that ask for an image of a user's own Kubefile."""
+"""Parse the variables for an image of a user's own Kubefile."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NOT_WITH = ("k8s", "cri", "cni", "overlay")
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A Kubefile, the directory that it copies from, and the name of the image; all paths are normalised."""
+    """A Kubefile, its build context, ignore list and ARG values, and the image name; paths are normalised."""
 
     reference: Reference
     kubefile: Path
@@ -26,9 +26,9 @@ class Application:
 
     @property
     def id(self) -> str:
-        """The name of its tasks, its lock and its directory in dist/: `me+app+v1`, `quay.io+me+app+v1`.
+        """Name of its tasks, its lock and its directory in dist/: `me+app+v1`, `quay.io+me+app+v1`.
 
-        Neither a name nor a tag can have a plus, so that no two images share one.
+        Neither a name nor a tag can contain a plus, so the id is unique.
         """
         host = "" if self.reference.host == DOCKER_HUB else f"{self.reference.host.replace(':', '_')}/"
         name = self.reference.repository if host else self.reference.repository.removeprefix("library/")
@@ -36,7 +36,7 @@ class Application:
 
 
 def choose(variables: Mapping[str, str]) -> Application | None:
-    """Return what `kubefile=` asks for, None without it; what does not go together raises ConfigError."""
+    """Return the application of `kubefile=`, None without it; conflicting variables raise ConfigError."""
     kubefile = variables.get("kubefile", "")
     if not kubefile:
         for name in _ONLY_WITH:
@@ -73,7 +73,7 @@ def _file(variable: str, text: str) -> Path:
 
 
 def _arguments(text: str) -> dict[str, str]:
-    """Read NAME=VALUE,NAME=VALUE; a comma goes on with the value unless NAME= follows it."""
+    """Parse NAME=VALUE,NAME=VALUE; a comma not followed by NAME= is part of the value."""
     values: dict[str, str] = {}
     last = ""
     for part in text.split(",") if text else []:

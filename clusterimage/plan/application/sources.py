@@ -1,4 +1,4 @@
-"""The build context of a user: what lies in it, and what stands for it as long as nothing changes."""
+"""A user's build context: its file list, and its cache key from stat stamps."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from clusterimage.storage.manifest import Entry
 from clusterimage.values import stamp
 from clusterimage.values.errors import ConfigError
 
-_UNREAD = "unread"  # stands for the sha256 of a file whose content nobody has looked at
+_UNREAD = "unread"  # placeholder for the sha256 of a file that was not read
 
 
 def entries(context: Path, outputs: tuple[Path, ...]) -> tuple[Entry, ...]:
-    """Return what lies below `context`, sorted, links and empty directories too, without our own `outputs`.
+    """List the files, links and empty directories below `context`, sorted, without the directories `outputs`.
 
-    No file is read: the entries of files have no digest yet.
+    No file is read: the entries of files have a placeholder instead of a digest.
     """
     skipped = {os.path.realpath(path) for path in outputs}
     found = []
@@ -35,9 +35,9 @@ def entries(context: Path, outputs: tuple[Path, ...]) -> tuple[Entry, ...]:
 
 
 def key(texts: Iterable[str], paths: Iterable[Path]) -> str:
-    """Return what stands for these texts and files: another one whenever a file is written, replaced or renamed.
+    """Return the cache key (sha256 hex) of texts and files: by path, stat stamp and mode, not by content.
 
-    A file that is neither regular nor a link cannot go into an image and raises ConfigError.
+    A file that is neither regular nor a link raises ConfigError.
     """
     hasher = hashlib.sha256(__version__.encode())
     for text in texts:

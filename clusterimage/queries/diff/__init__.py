@@ -1,11 +1,11 @@
-"""What differs between two locks or two built images: files, images and bytes, by cause.
+"""`doit diff`: the differences between two locks or two built images: files, images and bytes, by cause.
 
-pairs     what belongs together on both sides
-sides     what `a=` and `b=` name
-contents  what layers hold, in one streaming pass
-images    two built images, platform by platform
-locks     two locks
-written   the answer as text and as JSON
+pairs     match names and versions of both sides
+operands  resolve `a=` and `b=`
+contents  read layers in one streaming pass
+images    compare two built images by platform
+locks     compare two locks
+output    format the result as text or JSON
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from clusterimage.values.errors import ConfigError
 def show(
     sides: tuple[str, str], layout: Layout, arches: tuple[str, ...], form: str, say: Callable[[str], None]
 ) -> None:
-    """Say what differs between what `sides` name, for `arches`; equal or not is no failure.
+    """Print the differences between `sides` (the values of a= and b=) for `arches`; differences are not a failure.
 
-    `form` is text, json, or paths: what b has new or changed on the one platform that is asked for, a line each.
+    `form` is text, json, or paths: the added and changed paths of b on a single platform, one per line.
     """
     a, b = (named.find(variable, text, layout) for variable, text in zip("ab", sides, strict=True))
     if isinstance(a, named.Pinned) and isinstance(b, named.Pinned):

@@ -1,9 +1,9 @@
-"""What the layers of one platform hold, read in one streaming pass: content by its digest, mode and link target.
+"""Read the layers of one platform in one streaming pass: digest, mode and link target by path.
 
     https://github.com/opencontainers/image-spec (layer.md)
 
-A blob of the saved registry has its digest for a name and is not hashed again. Directories that hold something in their
-layer are no entries: every layer brings its own.
+Blobs of the saved registry are named by their digest and not hashed again. Directories that are not empty in their
+layer are left out, as every layer repeats its parent directories.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from clusterimage.values.digest import CHUNK, Digest, Hasher, of_bytes
 from clusterimage.values.errors import ClusterImageError
 
 _BLOBS = "registry/docker/registry/v2/blobs/sha256/"
-_OURS = "clusterimage "  # what the history says of a layer of ours, before the name of its part
+_OURS = "clusterimage "  # prefix of `created_by` in the history of our layers, before the name of the part
 _FOREIGN = "foreign"
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer as the manifest describes it, and the part of the image that it is; one that others made is foreign."""
+    """The descriptor of a layer and its part of the image; layers of other tools are `foreign`."""
 
     blob: Descriptor
     part: str
@@ -36,7 +36,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What one layer holds: its entries, and the text of the link files of a saved registry, by path."""
+    """The content of one layer: its entries, and the texts of a saved registry's link files, by path."""
 
     entries: dict[str, Entry]
     links: dict[str, str]
@@ -44,12 +44,12 @@ class Held:
 
 @dataclass(slots=True)
 class Shelf:
-    """The layers of the images that are compared: each is read when it is asked for first, and never twice."""
+    """A cache of layer contents: each layer is read on first access."""
 
     held: dict[Digest, Held] = field(default_factory=dict)
 
     def read(self, blobs: Path, layer: Layer) -> Held:
-        """Return what `layer` holds, whose blob lies in the directory `blobs`."""
+        """Return the content of `layer`, whose blob is in the directory `blobs`."""
         digest = layer.blob.digest
         if digest not in self.held:
             self.held[digest] = _read(blobs / digest.hex, layer.part)
@@ -57,7 +57,7 @@ class Shelf:
 
 
 def parts(history: list[dict[str, str]], layers: tuple[Descriptor, ...]) -> tuple[Layer, ...]:
-    """Return the layers with their parts, as the config's `history` tells them."""
+    """Return the layers with their parts, from the config's `history`."""
     made = [step.get("created_by", "") for step in history if not step.get("empty_layer")]
     made += [""] * (len(layers) - len(made))
     return tuple(
@@ -67,7 +67,7 @@ def parts(history: list[dict[str, str]], layers: tuple[Descriptor, ...]) -> tupl
 
 
 def apart(layers: tuple[Layer, ...]) -> bool:
-    """Return whether no layer can lie over another: every one is a part of its own, which owns its paths."""
+    """Return whether no path can be in two layers: each layer is a different part, which owns its paths."""
     names = [layer.part for layer in layers]
     return _FOREIGN not in names and len(set(names)) == len(names)
 
@@ -79,7 +79,7 @@ def _read(path: Path, part: str) -> Held:
             packed = stream.read(2) == b"\x1f\x8b"
         with (gzip.open if packed else open)(path, "rb") as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
             for member in tar:
-                _take(held, tar, member, part)
+                _add_member(held, tar, member, part)
     except FileNotFoundError as error:
         raise ClusterImageError(f"{path}: is missing", hint="build that image again") from error
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -94,7 +94,7 @@ def _parents(path: str) -> list[str]:
     return ["/".join(names[:depth]) for depth in range(1, len(names))]
 
 
-def _take(held: Held, tar: tarfile.TarFile, member: tarfile.TarInfo, part: str) -> None:
+def _add_member(held: Held, tar: tarfile.TarFile, member: tarfile.TarInfo, part: str) -> None:
     path = member.name.removeprefix("./").strip("/")
     if path in ("", "."):
         return

@@ -1,7 +1,7 @@
-"""What differs between two built images, platform by platform.
+"""Compare two built images by platform.
 
-Only layers that one of the two has alone are read: in an image of ours every layer is a part that owns its paths, so
-that a layer of both holds nothing that differs. Where layers may lie over each other (FROM, images of others) all are.
+Only layers that one of the two images lacks are read: in our images every layer is a part that owns its paths, so a
+shared layer has no differences. If layers may override each other (FROM, images of other tools), all are read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from clusterimage.values.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A path at which the two differ; None is nothing."""
+    """A path that differs; None where it does not exist."""
 
     path: str
     before: Entry | None
@@ -27,12 +27,12 @@ class Change:
 
     @property
     def kind(self) -> str:
-        """One of added, changed, removed."""
+        """One of added, changed, removed (from a to b)."""
         return "added" if self.before is None else "removed" if self.after is None else "changed"
 
     @property
     def part(self) -> str:
-        """The part of the image that it belongs to, in b where it is there."""
+        """The part of the image that has it, in b if it exists there."""
         entry = self.after or self.before
         assert entry is not None  # a change has a side
         return entry.part
@@ -40,7 +40,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A part of the image: how many paths differ in it, the bytes of those that b has, and of layers that a lacks."""
+    """A part of the image: differing paths by kind, their bytes in b, and the bytes of layers that a lacks."""
 
     part: str
     counts: dict[str, int]
@@ -50,7 +50,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Differing:
-    """What differs on one platform; tags of the saved registry are repository:tag -> digest, of a and of b."""
+    """The differences on one platform; `tags` are the saved registries' repository:tag -> digest of a and of b."""
 
     arch: str
     equal: bool
@@ -62,7 +62,7 @@ class Differing:
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """Blobs (layers and configurations) and their bytes: those that b has and a has not, of all that b has."""
+    """Number and bytes of the blobs (layers and configs) that a lacks, and of all that b has (`of_…`)."""
 
     blobs: int
     bytes: int
@@ -71,13 +71,13 @@ class Shipped:
 
 
 def compare(a: Built, b: Built, arches: Iterable[str], shelf: Shelf) -> tuple[Differing, ...]:
-    """Return what differs on every platform of `arches` that either has; the layers are read through `shelf`."""
+    """Compare the platforms of `arches` that either image has; `shelf` caches the layers."""
     chosen = [arch for arch in arches if arch in a.platforms or arch in b.platforms]
     return tuple(_differing(a, b, arch, shelf) for arch in chosen)
 
 
 def ship(a: Built, b: Built, arches: Iterable[str]) -> Shipped:
-    """Return what a registry that has `a` lacks of `b`, on the platforms of `arches`."""
+    """Return the blobs of `b` to transfer to a registry that has `a`, for the platforms of `arches`."""
     old, new = ({blob: size for arch in arches for blob, size in _blobs(one.platforms.get(arch))} for one in (a, b))
     lacked = {blob: size for blob, size in new.items() if blob not in old}
     return Shipped(len(lacked), sum(lacked.values()), len(new), sum(new.values()))
@@ -94,8 +94,8 @@ def _differing(a: Built, b: Built, arch: str, shelf: Shelf) -> Differing:
     old_layers, new_layers = (one.layers if one else () for one in (old, new))
     shared = {layer.blob.digest for layer in old_layers} & {layer.blob.digest for layer in new_layers}
     skipped = shared if apart(old_layers) and apart(new_layers) else set()
-    before, old_tags = _laid(a.blobs, old_layers, skipped, shelf)
-    after, new_tags = _laid(b.blobs, new_layers, skipped, shelf)
+    before, old_tags = _merged_layers(a.blobs, old_layers, skipped, shelf)
+    after, new_tags = _merged_layers(b.blobs, new_layers, skipped, shelf)
     changes = tuple(
         Change(path, before.get(path), after.get(path))
         for path in sorted(before.keys() | after.keys())
@@ -112,10 +112,10 @@ def _differing(a: Built, b: Built, arch: str, shelf: Shelf) -> Differing:
     )
 
 
-def _laid(
+def _merged_layers(
     blobs: Path, layers: tuple[Layer, ...], skipped: set[Digest], shelf: Shelf
 ) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Return the entries of `layers` but those `skipped`, the later over the earlier, and the tags they save."""
+    """Merge the entries of `layers` without `skipped`, later ones overriding; return them and the saved tags."""
     entries: dict[str, Entry] = {}
     links: dict[str, str] = {}
     for layer in layers:
@@ -129,7 +129,7 @@ def _laid(
 
 
 def _content(entry: Entry | None) -> Entry | None:
-    """Return the entry without the part that brought it: what moved to another layer is the same on a node."""
+    """Return the entry without its part: a file that moved to another layer is not a difference."""
     return replace(entry, part="") if entry else None
 
 

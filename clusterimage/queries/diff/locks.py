@@ -1,4 +1,4 @@
-"""What differs between two locks: files and images by what they are, and the bytes that only the second one names."""
+"""Compare two locks: files and images by content, and the bytes that only the second one references."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clusterimage.values.digest import Digest
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """A component or an image as a lock pins it: one name for its content, and its blobs with their sizes."""
+    """A component or an image in a lock: `key` is its hex digest, `blobs` maps digests to bytes."""
 
     key: str
     blobs: dict[Digest, int]
@@ -22,9 +22,9 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A component or image that differs: its version and content on both sides, "" where one has it not.
+    """A component or image that differs: version and key (hex digest) of both sides, "" where it is missing.
 
-    `blobs` and `bytes` are those that only b has; what two causes share counts for the first.
+    `blobs` and `bytes` count what only b has; a blob shared by two causes counts for the first.
     """
 
     kind: str
@@ -36,7 +36,7 @@ class Cause:
 
 
 def compare(a: Pinned, b: Pinned, arches: Iterable[str]) -> tuple[Cause, ...]:
-    """Return what differs, files first, for the architectures `arches`."""
+    """Return the differences for the architectures `arches`, files first."""
     seen = set(_blobs(a, arches))
     causes = []
     for kind, left, right in (
@@ -55,7 +55,7 @@ def compare(a: Pinned, b: Pinned, arches: Iterable[str]) -> tuple[Cause, ...]:
 
 
 def ship(a: Pinned, b: Pinned, arches: Iterable[str]) -> Shipped:
-    """Return what `b` names and `a` does not, for the architectures `arches`."""
+    """Return the blobs that `b` references and `a` does not, for the architectures `arches`."""
     old, new = _blobs(a, arches), _blobs(b, arches)
     lacked = {blob: size for blob, size in new.items() if blob not in old}
     return Shipped(len(lacked), sum(lacked.values()), len(new), sum(new.values()))

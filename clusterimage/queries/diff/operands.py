@@ -1,6 +1,6 @@
-"""What `a=` and `b=` name: a lock by its path or its Kubernetes version, or an image that was built.
+"""Resolve `a=` and `b=`: a lock by path or Kubernetes version, or a built image.
 
-An image is a directory of an OCI layout, `oci:DIR[:TAG]`, the name of a directory in dist/, or the image's own name.
+An image is the directory of an OCI layout, `oci:DIR[:TAG]`, the name of a directory in dist/, or an image name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WORDS = "a lock (locks/v1.22.15.toml), its version (v1.22.15), or a built image
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A lock, of a Kubernetes version or of an application image."""
+    """The content of a lock, of a Kubernetes version or of an application image."""
 
     path: Path
     compressor: str
@@ -49,7 +49,7 @@ class Platform:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """A built image: its platforms by architecture, and the directory where its blobs lie by hex digest."""
+    """A built image: its platforms by architecture, and the directory of its blobs (named by hex digest)."""
 
     name: str
     platforms: dict[str, Platform]
@@ -57,7 +57,7 @@ class Built:
 
 
 def find(variable: str, text: str, layout: Layout) -> Pinned | Built:
-    """Return what `text`, the value of `variable`, names; raises ConfigError where that is nothing."""
+    """Resolve `text`, the value of `variable`; raises ConfigError if there is no such lock or image."""
     if not text:
         raise ConfigError(f"{variable}= is missing: doit diff a=… b=…", hint=f"each is {_WORDS}")
     path = Path(text)
@@ -98,7 +98,7 @@ def _built(variable: str, text: str, dist: Path) -> Built:
     try:
         base = base_image.local(text, dist)
     except ConfigError as error:
-        # What looks up images does it for FROM; here a variable named it.
+        # base_image.local words its errors for FROM; here a variable named the image.
         problem = error.problem.replace(f"FROM {text}", f"{variable}={text}")
         raise ConfigError(problem, hint=error.hint or f"it is to be {_WORDS}") from error
     if base is None:

@@ -1,4 +1,4 @@
-"""The answer of `doit diff`: tables for people, JSON for machines.
+"""The output of `doit diff` as text tables or JSON.
 
 JSON of two images:
 
@@ -30,12 +30,12 @@ from clusterimage.storage.manifest import Entry
 from clusterimage.values.formatting import columns, count, size
 
 _KINDS = {"added": "+", "changed": "~", "removed": "-"}
-_SAVED = "registry/docker/"  # told by the images, not path by path
-_SHORT = 12  # hex characters of a digest that tell it from another
+_SAVED = "registry/docker/"  # reported as images, not by path
+_SHORT = 12  # hex characters of a digest that are shown
 
 
 def locks(a: Pinned, b: Pinned, arches: tuple[str, ...], form: str) -> str:
-    """Return what differs between two locks."""
+    """Format the differences between two locks; `form` is text or json."""
     causes, shipped = of_locks.compare(a, b, arches), of_locks.ship(a, b, arches)
     compressors = (a.compressor, b.compressor)
     equal = not causes and compressors[0] == compressors[1]
@@ -71,14 +71,14 @@ def locks(a: Pinned, b: Pinned, arches: tuple[str, ...], form: str) -> str:
 
 
 def _versions(versions: tuple[str, str], keys: tuple[str, str]) -> tuple[str, str]:
-    """Return what is to be shown of both sides; of one version with two contents the digests say it."""
+    """Return the text of both sides; the same version with different content is shown with its digests."""
     if versions[0] != versions[1]:
         return versions[0] or "none", versions[1] or "none"
     return (f"{versions[0]} {keys[0][:_SHORT]}", f"{versions[1]} {keys[1][:_SHORT]}")
 
 
 def images(a: Built, b: Built, arches: tuple[str, ...], form: str) -> str:
-    """Return what differs between two built images; with the form `paths` only what b has that a has not so."""
+    """Format the differences between two built images; with `paths` only the added and changed paths of b."""
     shelf = Shelf()
     found = of_images.compare(a, b, arches, shelf)
     if form == "paths":
@@ -132,7 +132,7 @@ def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _saved(one: Differing) -> Iterator[tuple[str, tuple[str, str] | None, tuple[str, str] | None]]:
-    """Yield the repositories of the saved registry whose tags differ, with (tag, digest) of both sides."""
+    """Yield the repositories whose saved tags differ, with (tag, digest) of both sides."""
     a, b = ({(name.rpartition(":")[0], name.rpartition(":")[2]): d for name, d in side.items()} for side in one.tags)
     yield from (pair for pair in matched(a, b) if pair[1] != pair[2])
 

@@ -1,4 +1,4 @@
-"""What belongs together on two sides: the same name, else the next version of it."""
+"""Match the items of two sides: equal name and version first, then other versions of the same name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from itertools import zip_longest
 from typing import TypeVar
 
 T = TypeVar("T")
-Name = tuple[str, str]  # what it is, and which version of it
+Name = tuple[str, str]  # (name, version)
 
 
 def matched(
     a: Mapping[Name, T], b: Mapping[Name, T]
 ) -> Iterator[tuple[str, tuple[str, T] | None, tuple[str, T] | None]]:
-    """Yield (what, (version, thing) of a, the same of b), sorted; None where a side has nothing to set against it."""
+    """Yield (name, (version, item) of a, (version, item) of b), sorted by name; None where a side has no match."""
     for what in sorted({what for what, _ in (*a, *b)}):
         left = {version: thing for (name, version), thing in a.items() if name == what}
         right = {version: thing for (name, version), thing in b.items() if name == what}
