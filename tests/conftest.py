@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import compileall
+import functools
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.builds import Builds
 
 ROOT = Path(__file__).parent.parent
 PROJECT = ("dodo.py", "versions.toml", "tasks", "clusterimage", "context", "data")
@@ -78,14 +84,23 @@ def heed_interrupts() -> None:
 
 
 def new_project(root: Path) -> Project:
+    """Copy the project, with its bytecode: compiled anew in every copy it would be a third of what the tests cost."""
+    compile_once()
     root.mkdir(parents=True)
     for name in PROJECT:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, root / name)
         else:
             shutil.copy2(source, root / name)
     return Project(root)
+
+
+@functools.cache
+def compile_once() -> None:
+    """Bring the bytecode up to date; Python goes by size and mtime, so code that a test edits is compiled again."""
+    for name in ("tasks", "clusterimage"):
+        compileall.compile_dir(ROOT / name, quiet=2)
 
 
 @pytest.fixture
@@ -94,11 +109,23 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """The four default images and their containerd sisters, built once for all tests that only look."""
-    shared = new_project(tmp_path_factory.mktemp("built") / "project")
-    shared.build("cri=docker,containerd")
-    yield shared
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Builds:
+    """What was built once for the whole run, to be copied."""
+    from tests.builds import Builds, shared_by_workers  # which knows a Project
+
+    return Builds(shared_by_workers(tmp_path_factory) / "builds")
+
+
+@pytest.fixture
+def built_by(builds: Builds, tmp_path: Path) -> Callable[..., Project]:
+    """Make a project of the test's own in which `build` with those words has ended well."""
+    return lambda *words: builds.copy(tmp_path / "project", *words)
+
+
+@pytest.fixture(scope="session")
+def built(builds: Builds, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The four default images and their containerd sisters, for all tests that only look."""
+    return builds.copy(tmp_path_factory.mktemp("built") / "project", "cri=docker,containerd")
 
 
 def tool(name: str) -> str:

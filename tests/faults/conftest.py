@@ -11,7 +11,9 @@ from clusterimage.catalog import requirement, spec
 from clusterimage.context import imagelist
 from clusterimage.upstream import Auth, Faults, Upstream, published
 from clusterimage.values.version import Version
-from tests.conftest import Project
+from tests.conftest import Project, new_project
+
+LOCK = "locks/fake/v1.22.15.toml"
 
 
 @pytest.fixture
@@ -44,11 +46,21 @@ def upstream(project: Project, faults: Faults) -> Iterator[Upstream]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def pins(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The lock of v1.22.15, made from an upstream that behaves: it is the same for all of them, it names no port."""
+    project = new_project(tmp_path_factory.mktemp("pins") / "project")
+    with start(project.root, Faults()) as running:
+        reach(project, running)
+        assert project.doit("lock", "mirror=fake").code == 0
+    return (project.root / LOCK).read_bytes()
+
+
 @pytest.fixture
-def locked(project: Project, upstream: Upstream) -> Upstream:
-    """The upstream, after v1.22.15 was locked from it while it behaved."""
-    assert project.doit("lock", "mirror=fake").code == 0
-    upstream.requests.clear()
+def locked(project: Project, upstream: Upstream, pins: bytes) -> Upstream:
+    """The upstream, with v1.22.15 locked from it: nobody has asked it for anything yet."""
+    (project.root / LOCK).parent.mkdir(parents=True)
+    (project.root / LOCK).write_bytes(pins)
     return upstream
 
 

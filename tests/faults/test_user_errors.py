@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -223,8 +223,8 @@ def test_what_a_run_tells_a_file_is_in_it(project: Project) -> None:
     assert "tasks run" in (project.root / "told").read_text().splitlines()[-1]
 
 
-def test_a_damaged_database_is_put_aside(project: Project) -> None:
-    project.build("cni=none", "platform=amd64")
+def test_a_damaged_database_is_put_aside(built_by: Callable[..., Project]) -> None:
+    project = built_by("cni=none", "platform=amd64")
     good = project.digest()
     (project.root / "_build/embedded/state-v1.sqlite").write_bytes(b"not a database" * 100)
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ def documents(project: Project, name: str = "v1.22.15-docker") -> dict[str, dict
     return {document["kind"]: document for document in yaml.safe_load_all(text)}
 
 
-def test_an_own_daemon_json_and_docker_service_take_the_place_of_ours(project: Project) -> None:
+def test_an_own_daemon_json_and_docker_service_take_the_place_of_ours(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
     (project.root / "context/docker/etc/daemon.json.j2").unlink()
     (project.root / "context/docker/etc/daemon.json").write_text('{"max-concurrent-downloads": 20}\n')
     (project.root / "context/docker/etc/docker.service").write_text("[Service]\nExecStart=/usr/bin/dockerd\n")
@@ -39,7 +41,8 @@ def test_an_own_daemon_json_and_docker_service_take_the_place_of_ours(project: P
 @pytest.mark.parametrize(
     ("cri", "old", "new"), [("docker", "20.10.24", "20.10.21"), ("containerd", "1.6.39", "1.6.12")]
 )
-def test_another_version_of_a_runtime_is_a_row(project: Project, cri: str, old: str, new: str) -> None:
+def test_another_version_of_a_runtime_is_a_row(built_by: Callable[..., Project], cri: str, old: str, new: str) -> None:
+    project = built_by(*SMALL)
     project.edit("versions.toml", f'["<1.24", "{old}"]', f'["<1.24", "{new}"]')
 
     project.build(*SMALL, f"cri={cri}")
@@ -51,7 +54,8 @@ def test_another_version_of_a_runtime_is_a_row(project: Project, cri: str, old: 
     )
 
 
-def test_an_own_containerd_configuration_takes_the_place_of_ours(project: Project) -> None:
+def test_an_own_containerd_configuration_takes_the_place_of_ours(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
     (project.root / "context/containerd/etc/dump-config.toml.j2").write_text(
         'version = 2\n[plugins."io.containerd.grpc.v1.cri"]\n  sandbox_image = "{{ registry }}/pause:{{ pause }}"\n'
     )
@@ -65,7 +69,8 @@ def test_an_own_containerd_configuration_takes_the_place_of_ours(project: Projec
     assert (root / "etc/containerd.service").read_text() == "[Service]\nRestart=always\n"
 
 
-def test_an_own_registry_configuration_and_image(project: Project) -> None:
+def test_an_own_registry_configuration_and_image(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
     (project.root / "context/rootfs/etc/registry_config.yml").write_text("version: 0.1\n")
     project.edit("versions.toml", "docker.io/library/registry:2.8.3", "docker.io/library/registry:2.8.1")
 
@@ -93,8 +98,8 @@ def test_another_registry_and_other_networks_are_settings(project: Project) -> N
     assert "10.244.0.0/16" in calico and "hub.example.com:5443" in calico
 
 
-def test_a_user_s_parts_of_kubeadm_yml_are_laid_over_the_default(project: Project) -> None:
-    project.build(*SMALL)
+def test_a_user_s_parts_of_kubeadm_yml_are_laid_over_the_default(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
     (project.root / "context/kubeadm.yml").write_text(
         "apiVersion: kubeadm.k8s.io/v1beta2\nkind: InitConfiguration\nlocalAPIEndpoint:\n  bindPort: 7443\n"
         "nodeRegistration:\n  criSocket: /var/run/dockershim.sock\n---\n"
@@ -123,7 +128,8 @@ def test_a_part_that_the_version_does_not_know_is_named(project: Project) -> Non
     assert "ClusterConfiguratoin" in result.text and "ClusterConfiguration" in result.text
 
 
-def test_extra_images_are_saved(project: Project) -> None:
+def test_extra_images_are_saved(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
     with (project.root / "context/imageList").open("a") as images:
         images.write("nginx:1.25  # the office's own\nquay.io/prometheus/node-exporter:v1.6.1\n")
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from tests.builds import Builds
 from tests.conftest import Project
 from tests.graph.test_graph import tasks_of
 
@@ -18,12 +19,8 @@ def names(project: Project, **variables: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from tests.conftest import new_project
-
-    project = new_project(tmp_path_factory.mktemp("both") / "project")
-    project.build(*WORDS, "flavor=sealer,sealos")
-    return project
+def both(builds: Builds, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return builds.copy(tmp_path_factory.mktemp("both") / "project", *WORDS, "flavor=sealer,sealos")
 
 
 def test_an_image_for_sealos_has_tasks_of_its_own_name(both: Project) -> None:

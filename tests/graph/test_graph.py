@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -109,8 +110,8 @@ def test_status_tells_the_truth(built: Project) -> None:
     assert {line.split()[1].partition(":")[0] for line in stale} <= {"lock", "verify", "push", "load", "serve"}
 
 
-def test_clean_leaves_nothing_behind(project: Project) -> None:
-    project.build("cni=none", "platform=amd64")
+def test_clean_leaves_nothing_behind(built_by: Callable[..., Project]) -> None:
+    project = built_by("cni=none", "platform=amd64")
 
     dry = project.doit("clean", "-n", "mirror=embedded")
     assert (project.root / "dist" / "embedded").exists(), dry.text
@@ -120,8 +121,8 @@ def test_clean_leaves_nothing_behind(project: Project) -> None:
     assert not (project.root / "_build" / "embedded").exists()
 
 
-def test_clean_of_one_step_removes_what_that_step_made(project: Project) -> None:
-    project.build("cni=none", "platform=amd64")
+def test_clean_of_one_step_removes_what_that_step_made(built_by: Callable[..., Project]) -> None:
+    project = built_by("cni=none", "platform=amd64")
 
     project.doit("clean", "merge-rootfs:v1.22.15-docker", "mirror=embedded", "cni=none", "platform=amd64")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -77,9 +77,9 @@ def contents(root: Path) -> int:
     return sum({hashlib.sha256(path.read_bytes()).digest(): path.stat().st_size for path in outputs(root)}.values())
 
 
-def test_an_edited_file_makes_one_layer_of_every_image_that_holds_it(project: Project) -> None:
+def test_an_edited_file_makes_one_layer_of_every_image_that_holds_it(built_by: Callable[..., Project]) -> None:
     words = ("mirror=embedded", "cri=docker,containerd")
-    project.build(*words[1:])
+    project = built_by(*words[1:])
     before = made(project)
     script = project.root / "context/docker/scripts/docker.sh"
     script.write_text(script.read_text() + "# edited\n")

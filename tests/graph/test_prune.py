@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from clusterimage.values.digest import of_bytes
 from tests.conftest import Project, clean_environment
-from tests.graph.test_kubefile_build import POD, again, good, package
+from tests.graph.user_image import POD, again, good, package
 from tests.unit.conftest import plant, tar_of
 
 SMALL = ("cni=none", "platform=amd64")
@@ -42,8 +43,8 @@ def test_nothing_goes_that_a_lock_can_build(project: Project) -> None:
     assert "\n0 tasks run" in f"\n{project.build(*words).out}"
 
 
-def test_what_a_lock_that_is_gone_has_left_goes_and_nothing_else(project: Project) -> None:
-    project.build("k8s=v1.22.15", *SMALL)
+def test_what_a_lock_that_is_gone_has_left_goes_and_nothing_else(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
     alone = set(there(project.root / "_build"))
     project.build("k8s=v1.22.17", *SMALL)
     dist = there(project.root / "dist")
@@ -83,8 +84,8 @@ def test_layers_of_former_images_go_and_their_bytes_are_told(project: Project) -
     assert "\n0 tasks run" in f"\n{project.build(*SMALL).out}"
 
 
-def test_a_half_download_stays_while_a_lock_wants_it(project: Project) -> None:
-    project.build(*SMALL)
+def test_a_half_download_stays_while_a_lock_wants_it(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
     cache = project.root / "_build/embedded/cache-v1"
     pinned = next(path.name for path in sorted((cache / "sha256").iterdir()))
     plant(cache, {f"partial/{pinned}": "half", f"partial/{'0' * 64}": "half", f"sha256/{'1' * 64}": "nobody's"})
@@ -104,7 +105,7 @@ def test_only_the_build_directory_of_that_mirror_is_touched(project: Project, tm
     )
     plant(project.root / "_build/embedded", {"locks/apps/": "", "notes": "x"})
     (project.root / "_build/embedded/trees-v1").symlink_to(elsewhere)
-    plant(project.root / "_build/embedded", {"rendered/old.manifest": "-> ../../../versions.toml"})
+    plant(project.root / "_build/embedded", {"rendered-v1/old.manifest": "-> ../../../versions.toml"})
     before = there(project.root)
 
     assert prune(project)["files"] == 1
@@ -139,8 +140,8 @@ def docker_archive(name: str) -> bytes:
     return tar_of(("layer.tar", layer), *((path, json.dumps(value).encode()) for path, value in texts.items()))
 
 
-def test_a_lock_that_cannot_be_read_stops_it_before_anything_goes(project: Project) -> None:
-    project.build(*SMALL)
+def test_a_lock_that_cannot_be_read_stops_it_before_anything_goes(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
     (project.root / "_build/embedded/locks/v1.30.4.toml").write_text("kubernetes = 7\n")
     plant(project.root, {f"_build/embedded/cache-v1/sha256/{'0' * 64}": "x"})
     before = there(project.root)
@@ -152,8 +153,8 @@ def test_a_lock_that_cannot_be_read_stops_it_before_anything_goes(project: Proje
 
 
 @pytest.mark.parametrize("word", ["build", "package:v1.22.15-docker"])
-def test_in_one_command_it_comes_last(project: Project, word: str) -> None:
-    project.build("k8s=v1.22.17", *SMALL)
+def test_in_one_command_it_comes_last(built_by: Callable[..., Project], word: str) -> None:
+    project = built_by("k8s=v1.22.17", *SMALL)
     (project.root / "_build/embedded/locks/v1.22.17.toml").unlink()
 
     project.doit("lock", "mirror=embedded", *SMALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections.abc import Callable
 
 from tests.conftest import Project
 
@@ -29,8 +30,8 @@ def test_what_differs_is_no_failure_and_what_is_wrong_is_one(built: Project) -> 
     assert unnamed.code == 1 and "b= is missing" in unnamed.err
 
 
-def test_an_image_of_a_newer_patch_is_told_as_the_paths_to_copy(project: Project) -> None:
-    project.build("k8s=v1.22.15,v1.22.17", "cni=none", "platform=amd64")
+def test_an_image_of_a_newer_patch_is_told_as_the_paths_to_copy(built_by: Callable[..., Project]) -> None:
+    project = built_by("k8s=v1.22.15,v1.22.17", "cni=none", "platform=amd64")
     words = ("diff", "mirror=embedded", "a=v1.22.15-docker", "b=v1.22.17-docker")
 
     copied = project.doit(*words, "platform=amd64", "format=paths").out.splitlines()
@@ -42,10 +43,10 @@ def test_an_image_of_a_newer_patch_is_told_as_the_paths_to_copy(project: Project
     assert {row["part"] for row in answer["causes"]} == {"config", "kubernetes", "images-kubernetes"}
 
 
-def test_looking_waits_for_nobody_and_leaves_alone_what_another_doit_writes(project: Project) -> None:
-    project.build("cni=none", "platform=amd64")
+def test_looking_waits_for_nobody_and_leaves_alone_what_another_doit_writes(built_by: Callable[..., Project]) -> None:
+    project = built_by("cni=none", "platform=amd64")
     build = project.root / "_build/embedded"
-    half = build / "context/.half.1.0.tmp"
+    half = build / "context-v1/.half.1.0.tmp"
     half.write_text("half")
     words = ("mirror=embedded", "cni=none", "platform=amd64", "a=v1.22.15-docker", "b=v1.22.15-docker")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,27 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.builds import Builds
 from tests.conftest import Project, run, tool
+from tests.integration.ports import free_port, wait_for
 from tests.integration.real import real_upstream
 from tests.integration.real.project import K8S, RealProject, real_project
+from tests.integration.stock_registry import StockRegistry
 
 ARCHES = ["amd64", "arm64"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        assert process.poll() is None, "the server ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"nothing listens on port {port}")
 
 
 @contextmanager
@@ -55,6 +41,20 @@ def registry(root: Path, work: Path) -> Iterator[str]:
         process.terminate()
         process.wait(10)
         log.close()
+
+
+@pytest.fixture(name="registry")
+def stock_registry(tmp_path: Path) -> Iterator[StockRegistry]:
+    """A stock docker-registry of the test's own, to which anybody may push."""
+    with StockRegistry(tmp_path / "registry") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def shared(builds: Builds, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The image without a network for both platforms, for all tests that push it."""
+    tool("docker-registry"), tool("skopeo")
+    return builds.copy(tmp_path_factory.mktemp("push") / "project", "cni=none")
 
 
 @pytest.fixture(scope="module")

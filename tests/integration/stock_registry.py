@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.conftest import run, tool
-from tests.integration.conftest import free_port, wait_for
+from tests.integration.ports import free_port, wait_for
 
 _LINE = re.compile(r'^127\.0\.0\.1 \S+ \S+ \[[^]]*] "([A-Z]+) (\S+) [^"]*" (\d+)', re.MULTILINE)
 

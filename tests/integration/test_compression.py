@@ -31,7 +31,8 @@ CONTENT = {
 WRITES = """
 import hashlib, sys
 from pathlib import Path
-from clusterimage.oci import compression, layer
+from clusterimage.oci import layer
+from clusterimage.storage import compression
 data = Path(sys.argv[1]).read_bytes()
 for choice in compression.CHOICES:
     name = compression.installed(choice)
@@ -95,8 +96,8 @@ def test_skopeo_unpacks_it(layout: Path, tmp_path: Path) -> None:
     run(tool("skopeo"), "copy", "--dest-decompress", f"oci:{layout}:v1-{HOST}", f"dir:{tmp_path}/dir")
 
     tars = [path for path in (tmp_path / "dir").iterdir() if tarfile.is_tarfile(path)]
-    with tarfile.open(tars[0], "r:") as plain:
-        plain.extractall(tmp_path / "out", filter="data")
+    (tmp_path / "out").mkdir()
+    run(tool("tar"), "--extract", "--file", tars[0], "--directory", tmp_path / "out")
     assert holds(tmp_path / "out")
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Project, run, tool
-from tests.integration.conftest import free_port, registry, wait_for
+from tests.integration.conftest import registry
+from tests.integration.ports import free_port, wait_for
 
 IMAGES = ["v1.22.15-docker", "v1.22.15-docker-calico", "v1.22.15-containerd", "v1.22.15-containerd-calico"]
 ARCHES = ["amd64", "arm64"]

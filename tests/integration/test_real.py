@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -117,8 +116,7 @@ def test_the_programs_in_the_image_run_and_say_their_version(
     path = root / program
     if ":" in program:
         archive, _, member = program.partition(":")
-        with tarfile.open(root / archive) as tar:
-            tar.extract(member, tmp_path, filter="data")
+        run(tool("tar"), "--extract", "--file", root / archive, "--directory", tmp_path, member)
         path = tmp_path / member
     machine = int.from_bytes(path.read_bytes()[18:20], "little")
     assert machine == {"amd64": 62, "arm64": 183}[arch]

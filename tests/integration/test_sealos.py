@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Project, new_project, run, tool
+from tests.builds import Builds
+from tests.conftest import Project, run, tool
 from tests.integration.conftest import ARCHES, registry
 
 K8S = "v1.24.17"
@@ -16,10 +16,9 @@ NAMES = [f"{K8S}-docker-sealos", f"{K8S}-containerd-sealos"]
 
 
 @pytest.fixture(scope="module")
-def sealos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    project = new_project(tmp_path_factory.mktemp("sealos") / "project")
-    project.build(f"k8s={K8S}", "cri=docker,containerd", "flavor=sealos")
-    yield project
+def sealos(builds: Builds, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    words = (f"k8s={K8S}", "cri=docker,containerd", "flavor=sealos")
+    return builds.copy(tmp_path_factory.mktemp("sealos") / "project", *words)
 
 
 @pytest.fixture(scope="module")

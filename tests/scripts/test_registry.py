@@ -1,9 +1,11 @@
 """The private registry on real runtimes: Debian's containerd and Docker run Debian's registry, others pull from it."""
 
+import functools
 import gzip
 import shutil
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,23 +72,40 @@ def make_certificate(folder: Path) -> None:
     )  # fmt: skip
 
 
-@pytest.fixture
-def real_node(make_node: MakeNode, tmp_path: Path) -> MakeNode:
-    """Make a node whose image holds real runtimes and a real registry with two images."""
+Parts = Callable[[str], Path]
 
-    def make(cri: str, **changes: object) -> Node:
-        node = make_node(cri, docker_needs_cri_dockerd=False, **changes)
-        root, registry = node.rootfs, which("docker-registry")
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Parts:
+    """Make what a real image holds besides stand-ins, once for each runtime: packing takes longer than any test."""
+
+    @functools.cache
+    def make(cri: str) -> Path:
+        work = tmp_path_factory.mktemp(cri)
+        root, registry = work / "rootfs", which("docker-registry")
+        for folder in ("cri", "images"):
+            (root / folder).mkdir(parents=True)
         programs = {name: which(name) for name in ("containerd", "containerd-shim-runc-v2", "ctr")}
         if cri == "docker":
             programs |= {name: which(name) for name in ("docker", "dockerd", "docker-init", "docker-proxy", "runc")}
         else:
             shutil.copy(which("runc"), root / "cri/runc")
         image.pack(root / f"cri/{cri}.tar.gz", {f"x/{name}": path for name, path in programs.items()})
-        (root / "images/registry.tar.gz").unlink()
         image.registry_archive(root / "images/registry.tar.gz", libraries(registry) | {"bin/registry": registry})
-        save_images(root, tmp_path)
+        save_images(root, work)
         make_certificate(root / "certs")
+        return root
+
+    return make
+
+
+@pytest.fixture
+def real_node(make_node: MakeNode, parts: Parts) -> MakeNode:
+    """Make a node whose image holds real runtimes and a real registry with two images."""
+
+    def make(cri: str, **changes: object) -> Node:
+        node = make_node(cri, docker_needs_cri_dockerd=False, **changes)
+        shutil.copytree(parts(cri), node.rootfs, dirs_exist_ok=True)
         return node
 
     return make

@@ -49,6 +49,7 @@ LOCK = Lock(
 )
 TEXT = f"""\
 # Pins of one Kubernetes version, written by `doit lock`. Review a change as you would review code.
+format = 1
 kubernetes = "v1.22.15"
 compressor = "gzip zlib-ng-2 2.2.4"
 

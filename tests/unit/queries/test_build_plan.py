@@ -13,7 +13,7 @@ from clusterimage.plan.plan import Plan
 from clusterimage.queries import build_plan, disk_estimate
 from clusterimage.queries.build_plan import BuildPlan
 from tests.unit.conftest import error_of, plant
-from tests.unit.plan.test_plan import expand, write_lock
+from tests.unit.plan.planning import expand, write_lock
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from clusterimage.values.reference import Reference
 from tests.unit.conftest import error_of
 from tests.unit.image.test_package import content, describe
 from tests.unit.oracle import judge
-from tests.unit.plan.test_plan import write_lock
+from tests.unit.plan.planning import write_lock
 
 NONE = Mirror("none")
 BOTH = ("amd64", "arm64")

@@ -240,8 +240,10 @@ def test_a_file_that_changed_since_it_was_verified_is_not_there(download: Downlo
 def test_what_is_verified_is_not_read_again(download: Download) -> None:
     download.fetch()
     status = download.path.stat()
+    download.path.chmod(0o644)
     with download.path.open("r+b") as stream:
         stream.write(b"!")
+    download.path.chmod(status.st_mode)
     os.utime(download.path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     assert download.store.has(download.digest)

@@ -6,7 +6,6 @@ import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,8 @@ from clusterimage.plan import plan, selection
 from clusterimage.plan.layout import Layout
 from clusterimage.verify import conformance, rootfs
 from clusterimage.verify.rootfs import File, Rootfs
-from tests.conftest import new_project
+from tests.builds import Builds
+from tests.conftest import Project
 
 WORDS = {"k8s": "v1.24.17", "cri": "docker,containerd", "flavor": "sealer,sealos", "platform": "amd64"}
 SEALER, CALICO, SEALOS = "v1.24.17-docker", "v1.24.17-containerd-calico", "v1.24.17-docker-sealos"
@@ -24,10 +24,10 @@ Images = dict[str, tuple[Rootfs, Expected]]
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
+def images(builds: Builds, tmp_path_factory: pytest.TempPathFactory) -> Images:
     """Every image of one version, amd64: what it holds and what it was built to be, by its id."""
-    project = new_project(tmp_path_factory.mktemp("whole") / "project")
-    project.build(*(f"{name}={value}" for name, value in WORDS.items()))
+    words = (f"{name}={value}" for name, value in WORDS.items())
+    project = builds.copy(tmp_path_factory.mktemp("whole") / "project", *words)
     rules = spec.load(project.root / "versions.toml")
     chosen = selection.select(rules, WORDS | {"mirror": "embedded"})
     packs = plan.expand(rules, chosen, Layout(project.root, chosen.mirror)).packs
@@ -247,12 +247,12 @@ def broken_arch(images: Images, arch: str) -> list[str]:
     return broken(images, SEALER, turn)
 
 
-def test_all_findings_are_told_at_once(tmp_path: Path) -> None:
-    project = new_project(tmp_path / "project")
+def test_all_findings_are_told_at_once(built_by: Callable[..., Project]) -> None:
+    words = ("mirror=embedded", "cni=none", "platform=amd64")
+    project = built_by(*words[1:])
     (project.root / "context/docker/scripts/uninstall-docker.sh").unlink()
     project.edit("context/Kubefile.j2", 'cluster-runtime-type"="kubernetes', 'cluster-runtime-type"="k0s')
-    words = ("mirror=embedded", "cni=none", "platform=amd64")
-    project.build(*words)
+    project.build(*words[1:])
 
     result = project.doit("verify", *words)
 
@@ -264,10 +264,9 @@ def test_all_findings_are_told_at_once(tmp_path: Path) -> None:
     assert "Traceback" not in result.text
 
 
-def test_every_damaged_file_is_named(tmp_path: Path) -> None:
-    project = new_project(tmp_path / "project")
+def test_every_damaged_file_is_named(built_by: Callable[..., Project]) -> None:
     words = ("mirror=embedded", "cni=none", "platform=amd64")
-    project.build(*words)
+    project = built_by(*words[1:])
     blobs = sorted((project.root / "dist/embedded/v1.22.15-docker/blobs/sha256").iterdir())[:2]
     for path in blobs:
         path.unlink()
