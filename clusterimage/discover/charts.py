@@ -67,8 +67,8 @@ def _values(inside: Mapping[str, Path]) -> Iterator[Named]:
         text = path.read_text("utf-8", errors="replace")
         if name == "values.yaml":
             version = _app_version(inside, place)
-            for document in texts.reread(text):
-                yield from (named for named in images(document, texts.reread, version) if named.text)
+            for document in texts.embedded(text):
+                yield from (named for named in images(document, texts.embedded, version) if named.text)
         elif _TEMPLATES in place and PurePosixPath(place).suffix in (".yaml", ".yml", ".tpl"):
             for named in texts.read(text):
                 # Unresolved references are reported for values.yaml, where templates take them from.
@@ -79,7 +79,7 @@ def _values(inside: Mapping[str, Path]) -> Iterator[Named]:
 def _app_version(inside: Mapping[str, Path], values: str) -> str:
     """Return the appVersion of the chart of this values.yaml: the usual default for an empty tag."""
     chart = inside.get(f"{values.rpartition('/')[0]}/{CHART}".lstrip("/"))
-    for document in texts.reread(chart.read_text("utf-8", errors="replace")) if chart else []:
+    for document in texts.embedded(chart.read_text("utf-8", errors="replace")) if chart else []:
         if isinstance(document, dict) and document.get("appVersion"):
             return str(document["appVersion"])
     return ""

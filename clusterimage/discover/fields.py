@@ -33,26 +33,28 @@ class Named:
     problem: str = ""
 
 
-def images(document: Any, reread: Callable[[str], list[Any]], default_tag: str = "") -> Iterator[Named]:
-    """Yield the image references of a parsed document; `reread` parses an embedded string as YAML.
+def images(document: Any, embedded: Callable[[str], list[Any]], default_tag: str = "") -> Iterator[Named]:
+    """Yield the image references of a parsed document; `embedded` parses an embedded string as YAML.
 
     `default_tag` replaces an empty `tag` next to a `repository`, as in Helm charts.
     """
     if isinstance(document, dict):
-        yield from _mapping(document, reread, default_tag)
+        yield from _mapping(document, embedded, default_tag)
     elif isinstance(document, list):
         for item in document:
             if isinstance(item, str) and (found := _ARGUMENT.fullmatch(item)):
                 yield from _if_exact(found[1])
             else:
-                yield from images(item, reread, default_tag)
+                yield from images(item, embedded, default_tag)
     elif isinstance(document, str) and "\n" in document and "image" in document.lower():
-        for inner in reread(document):
+        for inner in embedded(document):
             # An embedded string can be anything: accept only references with a tag or digest.
-            yield from (named for named in images(inner, reread, default_tag) if named.reference and _exact(named.text))
+            yield from (
+                named for named in images(inner, embedded, default_tag) if named.reference and _exact(named.text)
+            )
 
 
-def _mapping(values: dict[Any, Any], reread: Callable[[str], list[Any]], default_tag: str) -> Iterator[Named]:
+def _mapping(values: dict[Any, Any], embedded: Callable[[str], list[Any]], default_tag: str) -> Iterator[Named]:
     if isinstance(values.get(_REPOSITORY), str) and (_TAG in values or "digest" in values or "registry" in values):
         yield from _parts(values, default_tag)
         return
@@ -63,7 +65,7 @@ def _mapping(values: dict[Any, Any], reread: Callable[[str], list[Any]], default
         if isinstance(value, str) and "\n" not in value.strip():
             yield from _field(str(key), value.strip(), values)
         else:
-            yield from images(value, reread, default_tag)
+            yield from images(value, embedded, default_tag)
 
 
 def _field(key: str, value: str, values: dict[Any, Any]) -> Iterator[Named]:

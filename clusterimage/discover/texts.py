@@ -23,10 +23,10 @@ def read(text: str, default_tag: str = "") -> Iterator[Named]:
         if problem:
             yield Named(f"document {number}", None, f"cannot be read as YAML: {problem}")
         for document in documents:
-            yield from images(document, reread, default_tag)
+            yield from images(document, embedded, default_tag)
 
 
-def reread(text: str) -> list[Any]:
+def embedded(text: str) -> list[Any]:
     """Parse a string embedded in a document; documents that are not YAML are skipped."""
     plain = _without_actions(text)
     return [document for part in _SEPARATOR.split(plain) for document in _load(part)[0]]

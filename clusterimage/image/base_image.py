@@ -166,7 +166,7 @@ def read(base: Base, arch: str, cache: Path) -> Contents:
     annotations = manifest.get("annotations") or {}
     entries: dict[str, tuple[str, str]] = {}
     for layer in platform.blobs[1:]:
-        lay_over(entries, {path: (kind, link) for path, kind, link in _listed(base, layer.digest, cache)})
+        apply_layer(entries, {path: (kind, link) for path, kind, link in _listed(base, layer.digest, cache)})
     run = config.get("config") or {}
     inherited = Inherited(
         labels=run.get("Labels") or {},
@@ -178,7 +178,7 @@ def read(base: Base, arch: str, cache: Path) -> Contents:
     )
     images = tuple(one["image"] for one in json.loads(annotations.get(CONTAINER_IMAGES, "[]")))
     contents = Contents(BaseImage(config, manifest, base.blobs), inherited, images)
-    note_registry({path: link for path, (_, link) in entries.items() if link}, contents.tags, contents.revisions)
+    registry_links({path: link for path, (_, link) in entries.items() if link}, contents.tags, contents.revisions)
     return contents
 
 
@@ -195,7 +195,7 @@ def is_link(place: str) -> bool:
     return place.startswith(_REPOSITORIES) and place.endswith("/link")
 
 
-def note_registry(links: dict[str, str], tags: dict[tuple[str, str], str], revisions: set[tuple[str, str]]) -> None:
+def registry_links(links: dict[str, str], tags: dict[tuple[str, str], str], revisions: set[tuple[str, str]]) -> None:
     """Add the tags and revisions of a saved registry; `links` maps the paths of its link files to their text."""
     for path, link in links.items():
         repository, found, rest = path.removeprefix(_REPOSITORIES).partition("/_manifests/")
@@ -208,7 +208,7 @@ def note_registry(links: dict[str, str], tags: dict[tuple[str, str], str], revis
             revisions.add((repository, link))
 
 
-def lay_over(entries: dict[str, T], layer: Mapping[str, T]) -> None:
+def apply_layer(entries: dict[str, T], layer: Mapping[str, T]) -> None:
     """Apply a layer to `entries`; whiteouts remove entries of lower layers, never of the same layer."""
     for path in layer:
         name = PurePosixPath(path).name

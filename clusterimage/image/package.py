@@ -189,7 +189,7 @@ def sums(root: Path) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def damages(dest: Path) -> Iterator[str]:
+def find_damage(dest: Path) -> Iterator[str]:
     """Hash every file of the package at `dest` against its SHA256SUMS and yield what differs."""
     try:
         lines = (dest / SUMS).read_text("utf-8").splitlines()

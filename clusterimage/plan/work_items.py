@@ -19,7 +19,7 @@ from clusterimage.values.reference import Reference
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LockInputs:
     """What is to be locked. `key` stands for all of the source; `base` is on this machine, `pulled` is to be pulled.
 
     `context` is the build context with its manifest, `work` a directory to unpack in.
@@ -64,7 +64,7 @@ class Pinning:
     """An application image to lock; `missing` says that its lock or its record is not what it has to be."""
 
     name: str
-    order: Order
+    order: LockInputs
     path: Path
     missing: bool
     inputs: tuple[Path, ...]

@@ -64,7 +64,7 @@ def show(plan: Plan, sources: dict[str, str], form: str, say: Callable[[str], No
     if form == "paths":
         raise ConfigError("format=paths: is of doit diff", hint="format=json")
     if plan.packs:
-        found = look(plan, sources)
+        found = compute(plan, sources)
         say(json.dumps(_document(found), indent=1) if form == "json" else "\n".join(_lines(found, plan)))
     if plan.unlocked:
         raise _unlocked(plan)
@@ -82,7 +82,7 @@ def _unlocked(plan: Plan) -> ConfigError:
     return ConfigError(problem, hint=f"lock first: {versions}")
 
 
-def look(plan: Plan, sources: dict[str, str]) -> BuildPlan:
+def compute(plan: Plan, sources: dict[str, str]) -> BuildPlan:
     """Compute what a build of `plan` would do; `sources` maps registry hosts to replacements."""
     store = plan.layout.store
     fetch, reuse, hosts = Amount(), Amount(), dict[str, Amount]()
@@ -95,8 +95,8 @@ def look(plan: Plan, sources: dict[str, str]) -> BuildPlan:
         fetch.add(left)
         if left:  # a completely received partial file is only verified
             hosts.setdefault(one.host, Amount()).add(left)
-    needs = {pack.name: disk_estimate.need(plan, pack) for pack in plan.packs}
-    images = {name: need.nothing for name, need in needs.items()}
+    needs = {pack.name: disk_estimate.missing_inputs(plan, pack) for pack in plan.packs}
+    images = {name: need.is_empty for name, need in needs.items()}
     saved = {name for save in plan.saves for one in save.saved for name in one.names}
     return BuildPlan(
         images, len(saved), fetch, reuse, hosts, disk_estimate.estimate(plan, list(needs.values()), fetch.bytes)

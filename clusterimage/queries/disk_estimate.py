@@ -37,7 +37,7 @@ class DiskEstimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class MissingInputs:
     """What an image lacks: files and trees to copy into its build context, registries to save.
 
     An image with the pinned content, and the user's files by name and size, lacks nothing.
@@ -48,12 +48,12 @@ class Need:
     saves: tuple[Save, ...]
 
     @property
-    def nothing(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether the image is up to date."""
         return not (self.pieces or self.branches or self.saves)
 
 
-def need(plan: Plan, pack: Pack) -> Need:
+def missing_inputs(plan: Plan, pack: Pack) -> MissingInputs:
     """Return what the image of `pack` lacks; edits of templates, or that keep the file size, are not detected."""
     listings = [path for path in pack.inputs if path.suffix == manifest.SUFFIX and path.is_file()]
     is_there = (pack.dest / "index.json").is_file()
@@ -65,7 +65,7 @@ def need(plan: Plan, pack: Pack) -> Need:
     def lacks(piece: Piece) -> bool:
         return sizes.get(piece.place) != _bytes(piece.source) if piece.users else piece.sha256 not in held
 
-    return Need(
+    return MissingInputs(
         tuple(one for merge in merges for one in merge.pieces if (one.users or one.sha256) and lacks(one)),
         tuple(one for merge in merges for one in merge.branches if not (is_there and one.listing.is_file())),
         tuple(save for save in plan.saves if save.tree in trees and not _blobs(save).keys() <= held),
@@ -78,7 +78,7 @@ def _blobs(save: Save) -> dict[str, int]:
     return {blob.digest.hex: blob.size for one in platforms for blob in (one.manifest, *one.blobs)}
 
 
-def estimate(plan: Plan, needs: list[Need], fetched: int) -> DiskEstimate:
+def estimate(plan: Plan, needs: list[MissingInputs], fetched: int) -> DiskEstimate:
     """Estimate the bytes that a build adds for `needs` and the `fetched` downloads, and the free space."""
     archives = {one.path: one.pin.size for one in plan.downloads}
     trees = {one.tree: _UNPACKED * archives.get(one.archive, 0) for one in plan.extractions}

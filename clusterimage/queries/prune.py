@@ -34,7 +34,7 @@ _ENDINGS = (SUFFIX, ".copies", ".tar.gz", ".tar.zst", ".toml")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class References:
     """What is in use: the locks, blobs by hex digest, names of trees, and the blobs of images in dist/ (`shipped`).
 
     `applications` are the names of application images: prefixes of the names of their parts.
@@ -48,7 +48,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class Removed:
     """What was removed from one directory: the number of files, and the bytes freed (other hard links keep theirs)."""
 
     files: int
@@ -68,7 +68,7 @@ def prune(spec: Spec, layout: Layout, form: str, say: Callable[[str], None]) -> 
     for paths in found.values():
         for path in paths:
             files.remove(path)
-    total = Dropped(sum(one.files for one in dropped.values()), sum(one.bytes for one in dropped.values()))
+    total = Removed(sum(one.files for one in dropped.values()), sum(one.bytes for one in dropped.values()))
     locks = [path.as_posix() for path in kept.locks]
     if form == "json":
         places = {place: {"files": one.files, "bytes": one.bytes} for place, one in dropped.items()}
@@ -83,7 +83,7 @@ def prune(spec: Spec, layout: Layout, form: str, say: Callable[[str], None]) -> 
     say(f"kept is what these need: {', '.join(locks) or 'no lock'}; and the layers of {layout.dist.as_posix()}/")
 
 
-def in_use(spec: Spec, layout: Layout) -> Kept:
+def in_use(spec: Spec, layout: Layout) -> References:
     """Collect what is in use; a lock that cannot be read raises ConfigError."""
     blobs, names = set[str](), set[str]()
     versions, applications = sorted(layout.locks.glob("*.toml")), sorted((layout.locks / "apps").glob("*.toml"))
@@ -104,7 +104,7 @@ def in_use(spec: Spec, layout: Layout) -> Kept:
         base = (application.base,) if application.base else ()
         blobs |= set(_image_blobs((*base, *application.images, *(found.imported if found else ()))))
         names |= {path.stem, f"{path.stem}-archives", *(f"{path.stem}-{arch}" for arch in ARCHES)}
-    return Kept(
+    return References(
         locks=(*versions, *applications),
         blobs=frozenset(blobs),
         names=frozenset(names),
@@ -130,7 +130,7 @@ def _folder(layout: Layout, place: str) -> Path:
     return layout.build / formats.name(what) / below
 
 
-def _unused(layout: Layout, place: str, kept: Kept) -> Iterator[Path]:
+def _unused(layout: Layout, place: str, kept: References) -> Iterator[Path]:
     """Yield the unused entries of one directory in the build directory; a symlinked directory is skipped."""
     folder = _folder(layout, place)
     if not folder.is_dir() or folder.is_symlink() or ("/" in place and folder.parent.is_symlink()):
@@ -151,7 +151,7 @@ def _unused(layout: Layout, place: str, kept: Kept) -> Iterator[Path]:
             yield path
 
 
-def _is_shipped(path: Path, name: str, kept: Kept) -> bool:
+def _is_shipped(path: Path, name: str, kept: References) -> bool:
     """Return whether a file in the layer cache belongs to an image in dist/, or lists the files of a base layer."""
     if path.name.endswith(".list.json"):
         return path.name.removesuffix(".list.json") in kept.shipped | kept.blobs
@@ -162,7 +162,7 @@ def _is_shipped(path: Path, name: str, kept: Kept) -> bool:
         return False
 
 
-def _counted(found: dict[str, tuple[Path, ...]]) -> dict[str, Dropped]:
+def _counted(found: dict[str, tuple[Path, ...]]) -> dict[str, Removed]:
     """Count the files and bytes to remove by directory; a hard-linked file is freed with its last link."""
     names: Counter[tuple[int, int]] = Counter()
     counted = {}
@@ -174,5 +174,5 @@ def _counted(found: dict[str, tuple[Path, ...]]) -> dict[str, Dropped]:
             names[status.st_dev, status.st_ino] += 1
             freed += status.st_size if names[status.st_dev, status.st_ino] == status.st_nlink else 0
         if paths:
-            counted[place] = Dropped(len(inside), freed)
+            counted[place] = Removed(len(inside), freed)
     return counted

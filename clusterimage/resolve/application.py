@@ -16,7 +16,7 @@ from clusterimage.kubefile import Content
 from clusterimage.locks.application_lock import Pins, Record, load_pins, save_pins, save_record
 from clusterimage.locks.lock import LockedImage
 from clusterimage.oci import archive_images, remote
-from clusterimage.plan.work_items import Order
+from clusterimage.plan.work_items import LockInputs
 from clusterimage.resolve.pin import pin
 from clusterimage.storage import compression, manifest
 from clusterimage.transport.network import Network
@@ -30,13 +30,13 @@ log = logging.getLogger(__name__)
 _IGNORE = "drop it, or name it in a list: ignore=FILE"
 
 
-def renew(network: Network, order: Order) -> None:
+def renew(network: Network, order: LockInputs) -> None:
     """Discover and pin everything again; unused pins are dropped."""
     _refuse_newer(order)
     _write(network, order, Pins(compression.every(), None, ()), drop=True)
 
 
-def _refuse_newer(order: Order) -> None:
+def _refuse_newer(order: LockInputs) -> None:
     """Raise NewerFormatError for a lock that this version cannot read and so must not replace."""
     try:
         load_pins(order.lock)
@@ -46,17 +46,17 @@ def _refuse_newer(order: Order) -> None:
         pass  # damaged: it is made anew
 
 
-def complete(network: Network, order: Order) -> None:
+def complete(network: Network, order: LockInputs) -> None:
     """Discover the images and pin those that the lock lacks; existing pins are kept."""
     _write(network, order, load_pins(order.lock) or Pins(compression.every(), None, ()), drop=False)
 
 
-def refuse(network: Network, order: Order) -> None:
+def refuse(network: Network, order: LockInputs) -> None:
     """Discover the images; a missing pin raises ConfigError (locked=yes)."""
     _write(network, order, load_pins(order.lock) or Pins(compression.every(), None, ()), drop=False, locked=True)
 
 
-def mentioned(order: Order) -> tuple[str, ...]:
+def mentioned(order: LockInputs) -> tuple[str, ...]:
     """Return the tagged images that the context references, and the base image: what an upstream has to publish."""
     base = order.base
     found = _found(order, {arch: base_image.read(base, arch, order.layers) for arch in order.arches} if base else {})
@@ -65,7 +65,7 @@ def mentioned(order: Order) -> tuple[str, ...]:
     return tuple(sorted(names | ({str(order.pulled)} if order.pulled and not order.pulled.digest else set())))
 
 
-def _write(network: Network, order: Order, known: Pins, *, drop: bool, locked: bool = False) -> None:
+def _write(network: Network, order: LockInputs, known: Pins, *, drop: bool, locked: bool = False) -> None:
     base = known.base if known.base and known.base.reference == order.pulled else None
     if order.pulled and base is None:
         _check_may_pin(order, str(order.pulled), locked)
@@ -93,7 +93,7 @@ def _write(network: Network, order: Order, known: Pins, *, drop: bool, locked: b
     log.info("%s: %d images, %d of them pinned now, %d imported", order.lock, len(wanted), len(missing), len(images))
 
 
-def _check_may_pin(order: Order, what: str, locked: bool) -> None:
+def _check_may_pin(order: LockInputs, what: str, locked: bool) -> None:
     if locked:
         hint = "run doit lock kubefile=… name=…, review the change, commit it"
         raise ConfigError(f"{order.lock}: has no pin for {what}, and locked=yes", hint=hint)
@@ -106,7 +106,7 @@ def _pin(network: Network, reference: Reference, place: str, store: Store) -> Lo
         raise ClusterImageError(f"{place}: {reference}: {error.problem}", hint=f"{error.hint}; or {_IGNORE}") from error
 
 
-def _contents(network: Network, order: Order, base: LockedImage | None) -> dict[str, Contents]:
+def _contents(network: Network, order: LockInputs, base: LockedImage | None) -> dict[str, Contents]:
     """Return the content of the base image by architecture; empty for scratch."""
     if base is not None:
         for arch in order.arches:
@@ -136,7 +136,7 @@ class _Found:
     held: _Held
 
 
-def _found(order: Order, contents: dict[str, Contents]) -> dict[str, _Found]:
+def _found(order: LockInputs, contents: dict[str, Contents]) -> dict[str, _Found]:
     """Discover the images by architecture, without those in the ignore= list."""
     ignored = set(imagelist.read(order.ignore)) if order.ignore else set()
     by_arch = {}
@@ -154,11 +154,11 @@ def _found(order: Order, contents: dict[str, Contents]) -> dict[str, _Found]:
 def _held(places: dict[str, Path], base: Contents | None) -> _Held:
     held = _Held(dict(base.tags), set(base.revisions), base.images) if base else _Held({}, set(), ())
     copied = {place: path.read_text("utf-8") for place, path in places.items() if base_image.is_link(place)}
-    base_image.note_registry(copied, held.tags, held.revisions)
+    base_image.registry_links(copied, held.tags, held.revisions)
     return held
 
 
-def _evaluated(order: Order, arch: str, inherited: kubefile.Inherited | None) -> Content:
+def _evaluated(order: LockInputs, arch: str, inherited: kubefile.Inherited | None) -> Content:
     text = order.kubefile.read_text("utf-8")
     context = manifest.read(order.context.with_name(order.context.name + manifest.SUFFIX))
     instructions = kubefile.parse(text, order.kubefile.as_posix())

@@ -26,7 +26,7 @@ class Limiter:
     """A semaphore with an adjustable limit `most`; the largest waiting request is admitted first."""
 
     def __init__(self, most: int) -> None:
-        self.most, self._full = float(most), float(most)
+        self.limit, self._initial = float(most), float(most)
         self._busy = 0
         self._waiting: list[tuple[int, int, threading.Event]] = []
         self._order = itertools.count()
@@ -47,24 +47,24 @@ class Limiter:
                 self._busy -= 1
                 self._admit()
 
-    def refused(self) -> None:
+    def halve(self) -> None:
         """Halve the limit, to no less than 1."""
         with self._lock:
-            self.most = max(self.most / 2, 1.0)
+            self.limit = max(self.limit / 2, 1.0)
 
-    def granted(self, remaining: int) -> None:
+    def cap(self, remaining: int) -> None:
         """Lower the limit to the `remaining` requests that the host allows, to no less than 1."""
         with self._lock:
-            self.most = max(min(self.most, float(remaining)), 1.0)
+            self.limit = max(min(self.limit, float(remaining)), 1.0)
 
-    def answered(self) -> None:
+    def increase(self) -> None:
         """Raise the limit by 1 / limit, up to the initial one."""
         with self._lock:
-            self.most = min(self.most + 1 / self.most, self._full)
+            self.limit = min(self.limit + 1 / self.limit, self._initial)
             self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._busy < int(self.most):
+        while self._waiting and self._busy < int(self.limit):
             self._busy += 1
             heapq.heappop(self._waiting)[2].set()
 
@@ -91,14 +91,14 @@ class HostLimiter:
         both = (self.large, self.small)
         if status in _REFUSALS:
             for limiter in both:
-                limiter.refused()
+                limiter.halve()
             self._back_off(seconds(headers.get("Retry-After", "")) or 0.0)
             return
         remaining = _number(headers.get("RateLimit-Remaining", ""))
         for limiter in both:
-            limiter.answered()
+            limiter.increase()
             if remaining is not None:
-                limiter.granted(remaining)
+                limiter.cap(remaining)
         if remaining == 0:
             self._back_off(seconds(headers.get("RateLimit-Reset", "")) or 0.0)
 

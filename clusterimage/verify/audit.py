@@ -35,7 +35,7 @@ def audit(dest: Path, expected: Expected | None, kubeadm: Kubeadm | None) -> Non
     from clusterimage.verify import conformance  # lazy: every command imports this module, few call this function
     from clusterimage.verify import rootfs as rootfses
 
-    findings = list(package.damages(dest))
+    findings = list(package.find_damage(dest))
     if not findings:
         found: dict[str, list[str]] = {}
         for rootfs in rootfses.read(dest):

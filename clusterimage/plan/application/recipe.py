@@ -20,7 +20,7 @@ from clusterimage.plan.application import sources
 from clusterimage.plan.application.request import Application
 from clusterimage.plan.layout import Layout
 from clusterimage.plan.selection import Selection
-from clusterimage.plan.work_items import Import, Merge, Order, Pack, Pinning, Pull, Save, Unpacking
+from clusterimage.plan.work_items import Import, LockInputs, Merge, Pack, Pinning, Pull, Save, Unpacking
 from clusterimage.storage import archive, compression
 from clusterimage.storage.manifest import Entry
 from clusterimage.storage.tree import Branch, Piece
@@ -123,7 +123,7 @@ class ApplicationRecipe:
     def pinning(self) -> Pinning:
         """Return the work item that locks the image."""
         name = self.asked.id
-        order = Order(
+        order = LockInputs(
             key=self.key,
             kubefile=self.asked.kubefile,
             context=self._context,

@@ -121,10 +121,10 @@ def _merged_layers(
     for layer in layers:
         if layer.blob.digest not in skipped:
             held = shelf.read(blobs, layer)
-            base_image.lay_over(entries, held.entries)
+            base_image.apply_layer(entries, held.entries)
             links |= held.links
     tags: dict[tuple[str, str], str] = {}
-    base_image.note_registry({path: text for path, text in links.items() if path in entries}, tags, set())
+    base_image.registry_links({path: text for path, text in links.items() if path in entries}, tags, set())
     return entries, {f"{repository}:{tag}": digest for (repository, tag), digest in tags.items()}
 
 

@@ -17,7 +17,7 @@ from tests.unit.image.test_package import describe, filled, snapshot, write
 def test_a_whole_package_is_right_and_others_say_so_too(tmp_path: Path) -> None:
     write(describe(tmp_path), tmp_path)
 
-    assert tuple(package.damages(tmp_path / "dest")) == ()
+    assert tuple(package.find_damage(tmp_path / "dest")) == ()
     done = subprocess.run(
         [tool("sha256sum"), "-c", "--strict", "SHA256SUMS"], cwd=tmp_path / "dest", check=True, capture_output=True
     )
@@ -56,7 +56,7 @@ def test_damage_is_found_and_named(
     path = sorted((tmp_path / "dest").glob(pattern))[0]
     damage(path)
 
-    (found,) = package.damages(tmp_path / "dest")
+    (found,) = package.find_damage(tmp_path / "dest")
 
     assert found.startswith(f"{path.relative_to(tmp_path / 'dest')}: {problem}")
 
@@ -70,13 +70,13 @@ def test_all_damage_is_named_at_once(tmp_path: Path) -> None:
     (dest / "oci-layout").unlink()
     plant(dest, {"extra": "x"})
 
-    found = [line.partition(" ")[0] for line in package.damages(dest)]
+    found = [line.partition(" ")[0] for line in package.find_damage(dest)]
 
     assert found == ["extra:", "oci-layout:", f"blobs/sha256/{blob.name}:", "index.json:"]
 
 
 def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
-    error = error_of(tuple, package.damages(tmp_path))
+    error = error_of(tuple, package.find_damage(tmp_path))
 
     assert (error.problem, error.hint) == (f"{tmp_path}: is not a built image", "run doit build")
 
@@ -88,7 +88,7 @@ def test_damaged_sums_are_named(tmp_path: Path, garbage: bytes) -> None:
     sums.unlink()
     sums.write_bytes(garbage)
 
-    error = error_of(tuple, package.damages(tmp_path / "dest"))
+    error = error_of(tuple, package.find_damage(tmp_path / "dest"))
 
     assert (error.problem, error.hint) == (f"{sums}: damaged", "run doit build again")
 
@@ -98,4 +98,4 @@ def test_what_does_not_belong_to_it_is_named(tmp_path: Path, name: str) -> None:
     write(describe(tmp_path), tmp_path)
     plant(tmp_path / "dest", {name: "x"})
 
-    assert tuple(package.damages(tmp_path / "dest")) == (f"{name}: does not belong to it",)
+    assert tuple(package.find_damage(tmp_path / "dest")) == (f"{name}: does not belong to it",)

@@ -22,8 +22,8 @@ def locked(small: Path) -> Path:
     return small
 
 
-def look(made: Plan) -> BuildPlan:
-    return build_plan.look(made, {})
+def compute(made: Plan) -> BuildPlan:
+    return build_plan.compute(made, {})
 
 
 def shown(made: Plan, form: str = "text") -> str:
@@ -35,7 +35,7 @@ def shown(made: Plan, form: str = "text") -> str:
 def test_every_blob_counts_once_with_its_host(locked: Path) -> None:
     made = expand(locked)
 
-    found = look(made)
+    found = compute(made)
 
     assert found.reuse.blobs == 0
     assert found.fetch.blobs == sum(one.blobs for one in found.hosts.values())
@@ -47,11 +47,11 @@ def test_what_a_cut_off_download_left_is_not_fetched_again(locked: Path) -> None
     made = expand(locked)
     first, second = made.downloads[:2]
     store = made.layout.store
-    before = look(made)
+    before = compute(made)
 
     plant(store.root, {f"sha256/{first.pin.digest.hex}": "x", f"partial/{second.pin.digest.hex}": "x"})
 
-    after = look(made)
+    after = compute(made)
     assert (after.reuse.blobs, after.reuse.bytes) == (1, 1)
     assert after.fetch.bytes == before.fetch.bytes - 2
     assert sum(one.blobs for one in after.hosts.values()) == before.fetch.blobs - 2
@@ -60,7 +60,7 @@ def test_what_a_cut_off_download_left_is_not_fetched_again(locked: Path) -> None
 def test_a_mirror_is_who_is_asked(locked: Path) -> None:
     write_lock(locked, mirror=Mirror("office", own_bytes=True))
 
-    assert set(look(expand(locked, mirror="office")).hosts) == {"mirror.example", "registry.example"}
+    assert set(compute(expand(locked, mirror="office")).hosts) == {"mirror.example", "registry.example"}
 
 
 def test_too_little_space_is_warned_of(locked: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from clusterimage.catalog.spec import Mirror
 from clusterimage.image import package
-from clusterimage.image.base_image import lay_over
+from clusterimage.image.base_image import apply_layer
 from clusterimage.oci.image import BuiltLayer, Image
 from clusterimage.oci.image import write as write_layout
 from clusterimage.oci.layer import Layer, Member
@@ -292,6 +292,6 @@ def test_the_next_version_of_a_thing_is_set_against_the_old_one() -> None:
 def test_a_whiteout_takes_away_what_is_below_only() -> None:
     entries = {"a/one": 1, "a/two": 2, "b": 3}
 
-    lay_over(entries, {"a/.wh..wh..opq": 0, "a/three": 4})
+    apply_layer(entries, {"a/.wh..wh..opq": 0, "a/three": 4})
 
     assert entries == {"b": 3, "a/three": 4}

@@ -56,25 +56,25 @@ def test_a_refusal_halves_and_answers_bring_it_back(status: int) -> None:
     limiter = HostLimiter()
 
     limiter.observe(status, {})
-    assert (limiter.large.most, limiter.small.most) == (4.0, 2.0)
+    assert (limiter.large.limit, limiter.small.limit) == (4.0, 2.0)
     for _ in range(9):
         limiter.observe(status, {})
-    assert (limiter.large.most, limiter.small.most) == (1.0, 1.0)
+    assert (limiter.large.limit, limiter.small.limit) == (1.0, 1.0)
     for _ in range(100):
         limiter.observe(200, {})
-    assert (limiter.large.most, limiter.small.most) == (8.0, 4.0)
+    assert (limiter.large.limit, limiter.small.limit) == (8.0, 4.0)
 
 
 def test_no_more_are_asked_at_once_than_are_granted() -> None:
     limiter = HostLimiter()
 
     limiter.observe(200, {"RateLimit-Remaining": "3;w=21600"})
-    assert limiter.large.most == 3.0
+    assert limiter.large.limit == 3.0
     limiter.observe(200, {"RateLimit-Remaining": "0"})
-    assert limiter.large.most == 1.0
+    assert limiter.large.limit == 1.0
     for _ in range(100):
         limiter.observe(200, {"RateLimit-Remaining": "5000"})
-    assert limiter.large.most == 8.0
+    assert limiter.large.limit == 8.0
 
 
 @pytest.mark.parametrize(
@@ -91,4 +91,4 @@ def test_the_network_hears_every_answer() -> None:
         with pytest.raises(Exception, match="429"), network.opener(f"{pages.url}/x")(0):
             pass
 
-        assert network._limiters[pages.url.partition("://")[2]].large.most == 4.0
+        assert network._limiters[pages.url.partition("://")[2]].large.limit == 4.0
