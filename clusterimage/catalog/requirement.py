@@ -11,7 +11,7 @@ from clusterimage.catalog.flavor import SEALER, Flavor
 from clusterimage.catalog.spec import Calico, Component, Spec
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
-from clusterimage.values.table import Table, nearest
+from clusterimage.values.table import Table
 from clusterimage.values.version import Version
 
 BASE = "base"
@@ -191,6 +191,16 @@ def _aliases(spec: Spec, kubernetes: Version, flavor: Flavor, reference: Referen
     return tuple((repository, tag or reference.tag) for repository, _, tag in also)
 
 
+def _unknown(spec: Spec, kubernetes: Version, known: tuple[Version, ...]) -> str:
+    """Return the hint for a release that the table does not have; an older patch is never the remedy."""
+    newer = [
+        one for one in known if (one.major, one.minor) == (kubernetes.major, kubernetes.minor) and one > kubernetes
+    ]
+    if newer:
+        return f"did you mean {min(newer)}? newest of v{kubernetes.major}.{kubernetes.minor}: {max(newer)}"
+    return "if that release exists, add its row there: the tags that its `kubeadm config images list` prints"
+
+
 def _row(path: Path, number: str) -> Table | None:
     """Return the row of a release, or None; only its line is parsed, because every command loads it."""
     try:
@@ -208,8 +218,8 @@ def kubeadm_images(spec: Spec, kubernetes: Version, root: Path) -> tuple[Referen
     row = _row(root / spec.kubeadm_images, kubernetes.number)
     if row is None:
         table = Table.load(root / spec.kubeadm_images).table("kubeadm_images")
-        known = tuple(f"v{number}" for number in table.values)
-        raise ConfigError(f"k8s={kubernetes}: not in {spec.kubeadm_images}", hint=nearest(str(kubernetes), known))
+        known = tuple(Version.parse(number) for number in table.values)
+        raise ConfigError(f"k8s={kubernetes}: not in {spec.kubeadm_images}", hint=_unknown(spec, kubernetes, known))
     host = specs.pick(spec.repositories, kubernetes, "kubeadm_repository")
     names = (
         *(f"kube-{name}:{kubernetes}" for name in ("apiserver", "controller-manager", "scheduler", "proxy")),

@@ -163,9 +163,11 @@ def _applications() -> list[str]:
 
 def _embedded() -> Mirror:
     """Start the embedded upstream for all that this command line needs; it ends with the process."""
-    from clusterimage.upstream import Upstream, published
+    from clusterimage.upstream import Upstream, checksums, published
 
-    files, images = published([locking.requirement for locking in invocation.plan().lockings], _applications())
+    facts = checksums.load(invocation.ROOT / "data" / "published-checksums.toml")
+    needed = [locking.requirement for locking in invocation.plan().lockings]
+    files, images = published(needed, _applications(), facts)
     upstream = Upstream(files, images).__enter__()
     return Mirror(
         EMBEDDED,

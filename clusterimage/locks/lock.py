@@ -207,6 +207,11 @@ def save(path: Path, lock: Lock) -> None:
         f"kubernetes = {quote(str(lock.kubernetes))}",
         f"compressor = {quote(lock.compressor)}",
     ]
+    unwitnessed = sum(file.witness == FIRST_USE for file in lock.files)
+    if unwitnessed:
+        lines.insert(
+            1, f"# Trusted on first use, without a published checksum: {unwitnessed} of {len(lock.files)} files."
+        )
     for file in sorted(lock.files, key=lambda file: file.key):
         lines += _file_lines(file)
     for image in sorted(lock.images, key=lambda image: str(image.reference)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 from clusterimage.catalog.requirement import FileRequest
@@ -12,6 +13,7 @@ from clusterimage.values.digest import Digest
 from clusterimage.values.errors import ClusterImageError, ConfigError, FetchError
 from clusterimage.values.table import Table
 
+log = logging.getLogger(__name__)
 _LIST_LIMIT = 1 << 20
 _HEX = re.compile(r"\b[0-9a-fA-F]{64}\b")
 
@@ -22,15 +24,15 @@ def fetch(network: Network, pin: LockedFile, store: Store, mode: int) -> None:
     store.fetch(wanted, network.opener(network.file_url(pin.url), size=pin.size), network.attempts, network.moved)
 
 
-def pin(network: Network, request: FileRequest, checksums: str, store: Store, witnesses: Table) -> LockedFile:
+def pin(network: Network, request: FileRequest, checksums: str | None, store: Store, witnesses: Table) -> LockedFile:
     """Return the pin of a file: its published checksum, checked against the table of the second witness.
 
-    `checksums` is the text of its publisher's checksum file, "" where there is none. Then the table's row is taken;
-    without that either the file is downloaded, and what came is pinned. Raises ClusterImageError when the two
-    witnesses disagree.
+    `checksums` is the text of its publisher's checksum file, None where there is none. Then the table's row is taken;
+    without that either the file is downloaded, and what came is pinned (FIRST_USE). Raises
+    ClusterImageError when the two witnesses disagree.
     """
     name = request.url.rsplit("/", 1)[-1]
-    published = parse_checksum(checksums, name, request.checksum_url) if request.checksum_url else None
+    published = parse_checksum(checksums, name, request.checksum_url) if checksums is not None else None
     known = _known(request, witnesses)
     if published is not None and known is not None and published != known:
         raise ClusterImageError(
@@ -52,8 +54,12 @@ def pin(network: Network, request: FileRequest, checksums: str, store: Store, wi
     )
 
 
-def published(network: Network, url: str) -> str:
-    """Return the text of the checksum file at `url`; several files may share one."""
+def published(network: Network, url: str) -> str | None:
+    """Return the text of the checksum file at `url`, None where there is no such file (404); several files share one.
+
+    Not every release has one: crictl publishes `.sha256` from 1.21.0 on, kubeadm, kubelet and kubectl from 1.16.0 on
+    (https://github.com/kubernetes-sigs/cri-tools/pull/738, https://github.com/flavio/kuberlr/issues/80).
+    """
     text = [""]
 
     def act() -> bool:
@@ -61,7 +67,13 @@ def published(network: Network, url: str) -> str:
             text[0] = b"".join(chunks(response))[:_LIST_LIMIT].decode(errors="replace")
         return True
 
-    retry(url, network.attempts, act)
+    try:
+        retry(url, network.attempts, act)
+    except FetchError as error:
+        if error.status == 404:
+            log.info("%s: the publisher has no such file", url)
+            return None
+        raise
     return text[0]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from clusterimage.locks import lock, source
-from clusterimage.locks.lock import Lock
+from clusterimage.locks.lock import FIRST_USE, Lock, LockedFile
 from clusterimage.plan.work_items import Locking
 from clusterimage.resolve.pin import pin
 from clusterimage.storage import compression
@@ -53,19 +53,29 @@ def refuse(dest: Path, missing: int) -> None:
     )
 
 
+def _tell_first_use(path: Path, files: list[LockedFile], witnesses: Path | None) -> None:
+    """Say which of the files pinned now nobody vouched for; a mirror of other bytes has no witnesses to miss."""
+    unwitnessed = [f"{file.component} {file.version} {file.arch}" for file in files if file.witness == FIRST_USE]
+    if unwitnessed and witnesses is not None:
+        names = ", ".join(sorted(unwitnessed))
+        problem = f"trusted on first use: no published checksum, no row in {witnesses.as_posix()}: {names}"
+        log.warning("%s: %s", path.as_posix(), problem, extra={"notice": True})
+
+
 def _save(network: Network, locking: Locking, known: Lock, witnesses: Path | None, store: Store) -> None:
     table = Table.load(witnesses) if witnesses else Table("no table", {})
     requests, images = known.lacks(locking.requirement)
     urls = tuple(dict.fromkeys(request.checksum_url for request in requests if request.checksum_url))
     checksums = dict(zip(urls, parallel_map(lambda url: source.published(network, url), urls, _AT_ONCE), strict=True))
     files = parallel_map(
-        lambda request: source.pin(network, request, checksums.get(request.checksum_url, ""), store, table),
+        lambda request: source.pin(network, request, checksums.get(request.checksum_url), store, table),
         requests,
         _AT_ONCE,
     )
     references = dict.fromkeys(image.reference for image in images)
     pinned = parallel_map(lambda reference: pin(network, reference, store), tuple(references), _AT_ONCE)
     kept = known.only(locking.any_flavor)
+    _tell_first_use(locking.path, files, witnesses)
     gone = {request.key for request in requests}
     files += [file for file in kept.files if file.key not in gone]
     lock.save(locking.path, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))

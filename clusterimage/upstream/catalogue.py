@@ -5,25 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clusterimage.catalog.requirement import FileRequest, Requirement
+from clusterimage.upstream.checksums import Fact, publishes_sha256
 from clusterimage.upstream.files import UpstreamFile
 
 
-def published(requirements: Sequence[Requirement], more: Sequence[str] = ()) -> tuple[list[UpstreamFile], list[str]]:
+def published(
+    requirements: Sequence[Requirement], more: Sequence[str] = (), facts: tuple[Fact, ...] = ()
+) -> tuple[list[UpstreamFile], list[str]]:
     """Return the files and tagged images of `requirements` and the images `more`, without duplicates and digests."""
     requests = {request.url: request for needed in requirements for request in needed.files}
     references = {image.reference for needed in requirements for image in needed.images}
     images = [str(reference) for reference in references if not reference.local]
     tagged = {name.partition("@")[0] for name in (*images, *more)}
-    return [_file(request) for request in requests.values()], sorted(name for name in tagged if _has_tag(name))
+    return [_file(request, facts) for request in requests.values()], sorted(name for name in tagged if _has_tag(name))
 
 
-def _file(request: FileRequest) -> UpstreamFile:
+def _file(request: FileRequest, facts: tuple[Fact, ...]) -> UpstreamFile:
+    has_checksum = publishes_sha256(facts, request.component, request.version) is not False
     return UpstreamFile(
         url=request.url,
         label=f"{request.component} {request.version} linux/{request.arch}",
         arch=request.arch,
         members=tuple(member for member, _ in request.install if member),
-        checksum_url=request.checksum_url,
+        checksum_url=request.checksum_url if has_checksum else "",
     )
 
 

@@ -30,7 +30,7 @@ def check(result: Result, *words: str) -> None:
         (["k8s=v1.24.0-rc.1"], ["'v1.24.0-rc.1' is not a released version"]),
         (["k8s=latest"], ["'latest' is not a released version"]),
         (["k8s=v1.12.3"], ["k8s=v1.12.3", "before v1.13.0"]),
-        (["k8s=v1.22.99"], ["k8s=v1.22.99", "not in data/kubeadm-images.toml", "did you mean v1.22.9?"]),
+        (["k8s=v1.22.99"], ["k8s=v1.22.99", "not in data/kubeadm-images.toml", "if that release exists, add its row"]),
         (["cri=dokcer"], ["cri=dokcer: unknown container runtime", "did you mean docker?"]),
         (["cri=crio"], ["cri=crio: unknown container runtime"]),
         (["platform=linux/arm"], ["platform=linux/arm: unknown value", "did you mean linux/arm64?"]),

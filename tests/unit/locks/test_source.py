@@ -52,7 +52,7 @@ def pinned(digest: Digest, size: int, witnesses: str) -> LockedFile:
 
 
 def make_pin(network: Network, wanted: FileRequest, store: Store, witnesses: Table) -> LockedFile:
-    checksums = source.published(network, wanted.checksum_url) if wanted.checksum_url else ""
+    checksums = source.published(network, wanted.checksum_url) if wanted.checksum_url else None
     return source.pin(network, wanted, checksums, store, witnesses)
 
 
@@ -152,10 +152,27 @@ def test_a_url_with_404_in_it_is_not_missing(tmp_path: Path) -> None:
     assert pin.digest == DIGEST
 
 
-def test_a_checksum_that_is_not_there_is_an_error(pages: Pages, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("witnesses", "expected"), [(witness(DIGEST.hex), "table"), (NOBODY, FIRST_USE)])
+def test_a_checksum_file_that_was_never_published_leaves_the_other_witness(
+    pages: Pages, tmp_path: Path, witnesses: Table, expected: str
+) -> None:
     del pages.pages[SUMS]
 
-    assert f"{SUMS}: 404 Not Found" in refused(pages, tmp_path, request()).problem
+    assert make_pin(network(pages), request(), Store(tmp_path), witnesses) == pinned(DIGEST, len(DATA), expected)
+
+
+def test_without_the_checksum_file_the_other_witness_is_held_against_what_comes(pages: Pages, tmp_path: Path) -> None:
+    del pages.pages[SUMS]
+    pin = make_pin(network(pages), request(), Store(tmp_path), witness(HEX_A))
+
+    assert (str(pin.digest), pin.witness) == (f"sha256:{HEX_A}", "table")  # the download must then be that
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_checksum_file_that_may_not_be_read_is_an_error(pages: Pages, tmp_path: Path, status: int) -> None:
+    pages.pages[SUMS] = Page(b"", status=status)
+
+    assert f"{SUMS}: {status}" in refused(pages, tmp_path, request()).problem
 
 
 def test_a_checksum_list_is_read_to_a_limit(pages: Pages, tmp_path: Path) -> None:

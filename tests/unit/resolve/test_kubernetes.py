@@ -163,7 +163,26 @@ def test_the_second_witness_is_asked(world: Upstream, needed: Requirement, tmp_p
     assert f"{table} says sha256:{HEX_A}" in error.problem
 
 
-@pytest.mark.parametrize("path", ["arm64/kubectl.sha256", "gperf", "manifests/"])
+def test_a_missing_checksum_file_is_no_error_and_what_nobody_vouches_for_is_said(
+    world: Upstream, needed: Requirement, faults: Faults, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults.add("kubectl.sha256", "status", None, code=404)
+    amd64 = next(file for file in write(world, needed, tmp_path).files if file.key == ("kubectl", "1.22.15", "amd64"))
+    table = tmp_path / "checksums.toml"
+    table.write_text(f'[kubectl]\n"1.22.15" = {{ amd64 = "{amd64.digest.hex}" }}\n')
+
+    lock = write(world, needed, tmp_path, table)
+
+    witnesses = {file.arch: file.witness for file in lock.files if file.component == "kubectl"}
+    assert witnesses == {"amd64": "table", "arm64": FIRST_USE}
+    said = [record.getMessage() for record in caplog.records if getattr(record, "notice", False)]
+    assert len(said) == 1 and f"no row in {table}" in said[0]
+    assert "kubectl 1.22.15 arm64" in said[0] and "kubectl 1.22.15 amd64" not in said[0]
+    counted = sum(file.witness == FIRST_USE for file in lock.files)
+    assert f": {counted} of {len(lock.files)} files." in (tmp_path / "lock.toml").read_text().splitlines()[1]
+
+
+@pytest.mark.parametrize("path", ["arm64/kubectl", "gperf", "manifests/"])
 def test_what_cannot_be_pinned_leaves_the_lock_as_it_was(
     world: Upstream, needed: Requirement, faults: Faults, tmp_path: Path, path: str
 ) -> None:
