@@ -16,7 +16,9 @@ def task_lock() -> Iterator[Task]:
     """Resolve and pin: files and images of a version."""
     yield group("lock", "Resolve and pin: files and images of a version")
     own_bytes = plan().layout.mirror.own_bytes
-    witnesses = None if own_bytes else ROOT / spec().checksums
+    of_images = ROOT / spec().image_witnesses if spec().image_witnesses else None
+    tables = kubernetes.Witnesses(ROOT / spec().checksums, of_images)
+    witnesses = None if own_bytes else tables
     for locking in plan().lockings:
         # Asked for by name everything is resolved anew; a build only adds what its lock lacks.
         act = kubernetes.write if asked_for("lock") else kubernetes.complete

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.catalog import kubeadm_tags
 from clusterimage.catalog import spec as specs
-from clusterimage.catalog.flavor import SEALER, Flavor
+from clusterimage.catalog.flavor import FLAVORS, SEALER, Flavor
+from clusterimage.catalog.kubeadm_tags import KubeadmTags
 from clusterimage.catalog.spec import Calico, Component, Spec
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
-from clusterimage.values.table import Table
 from clusterimage.values.version import Version
 
 BASE = "base"
@@ -67,6 +68,33 @@ class Requirement:
         return next(image.reference.tag for image in self.images if image.reference.repository.endswith("pause"))
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a requirement follows from, except for the tags of kubeadm's images; `flavors` are those to be built."""
+
+    spec: Spec
+    kubernetes: Version
+    extra: tuple[Reference, ...]
+    root: Path
+    flavors: tuple[str, ...]
+
+    def refuse_too_old(self) -> None:
+        """Raise ConfigError for a version that cannot be built."""
+        if self.kubernetes < self.spec.defaults.oldest:
+            raise ConfigError(f"k8s={self.kubernetes}: Kubernetes before {self.spec.defaults.oldest} cannot be built")
+
+    def requirements(self, tags: KubeadmTags | None) -> dict[str, Requirement]:
+        """Return the requirement of every flavor there is; with None it is without the images of kubeadm."""
+        return {
+            flavor: _require(self.spec, self.kubernetes, self.extra, flavor, tags)
+            for flavor in dict.fromkeys((*FLAVORS, *self.flavors))
+        }
+
+    def wanted(self, needs: dict[str, Requirement]) -> tuple[Requirement, Requirement]:
+        """Return what the flavors to be built require, and what any flavor does."""
+        return union([needs[flavor] for flavor in self.flavors]), union(tuple(needs.values()))
+
+
 def require(
     spec: Spec, kubernetes: Version, extra: tuple[Reference, ...], root: Path, flavor: str = SEALER
 ) -> Requirement:
@@ -75,8 +103,17 @@ def require(
     `extra` are the images of context/imageList, `root` is the directory of the data tables.
     A version that is too old, or missing from the table of kubeadm images, raises ConfigError.
     """
-    if kubernetes < spec.defaults.oldest:
-        raise ConfigError(f"k8s={kubernetes}: Kubernetes before {spec.defaults.oldest} cannot be built")
+    Demand(spec, kubernetes, extra, root, (flavor,)).refuse_too_old()
+    table = root / spec.kubeadm_images
+    tags = kubeadm_tags.find(table, kubernetes)
+    if tags is None:
+        raise kubeadm_tags.unknown(table, kubernetes)
+    return _require(spec, kubernetes, extra, flavor, tags)
+
+
+def _require(
+    spec: Spec, kubernetes: Version, extra: tuple[Reference, ...], flavor: str, tags: KubeadmTags | None
+) -> Requirement:
     calico, row = _calico(spec, kubernetes), spec.flavor(flavor)
     return Requirement(
         kubernetes,
@@ -86,9 +123,7 @@ def require(
             if component.holds(kubernetes, flavor) and component.cni in ("", *row.cni)
             for arch, spelling in component.arches
         ),
-        _images(
-            spec, kubernetes, row, (extra, BASE), (tuple(map(Reference.parse, calico.images)), "calico"), root=root
-        ),
+        _images(spec, kubernetes, row, tags, (extra, BASE), (tuple(map(Reference.parse, calico.images)), "calico")),
     )
 
 
@@ -147,14 +182,18 @@ def _version(component: Component, kubernetes: Version, calico: Calico) -> str:
 
 
 def _images(
-    spec: Spec, kubernetes: Version, flavor: Flavor, *more: tuple[tuple[Reference, ...], str], root: Path
+    spec: Spec,
+    kubernetes: Version,
+    flavor: Flavor,
+    tags: KubeadmTags | None,
+    *more: tuple[tuple[Reference, ...], str],
 ) -> tuple[ImageRequest, ...]:
     """Return the images of `more`, the flavor and kubeadm; an image in several lists gets the first group."""
     base, *cnis = more
     lists = (
         base,
         (flavor.own_images(kubernetes), flavor.name),
-        (kubeadm_images(spec, kubernetes, root), KUBERNETES),
+        (kubeadm_images(spec, kubernetes, tags) if tags else (), KUBERNETES),
         *((references, cni) for references, cni in cnis if cni in flavor.cni),
     )
     groups: dict[Reference, str] = {}
@@ -191,40 +230,13 @@ def _aliases(spec: Spec, kubernetes: Version, flavor: Flavor, reference: Referen
     return tuple((repository, tag or reference.tag) for repository, _, tag in also)
 
 
-def _unknown(spec: Spec, kubernetes: Version, known: tuple[Version, ...]) -> str:
-    """Return the hint for a release that the table does not have; an older patch is never the remedy."""
-    newer = [
-        one for one in known if (one.major, one.minor) == (kubernetes.major, kubernetes.minor) and one > kubernetes
-    ]
-    if newer:
-        return f"did you mean {min(newer)}? newest of v{kubernetes.major}.{kubernetes.minor}: {max(newer)}"
-    return "if that release exists, add its row there: the tags that its `kubeadm config images list` prints"
-
-
-def _row(path: Path, number: str) -> Table | None:
-    """Return the row of a release, or None; only its line is parsed, because every command loads it."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file") from error
-    for line in lines:
-        if line.startswith(f'"{number}"'):
-            return Table.parsed(f"{path.as_posix()}: kubeadm_images", line).table(number)
-    return None
-
-
-def kubeadm_images(spec: Spec, kubernetes: Version, root: Path) -> tuple[Reference, ...]:
-    """Return the output of `kubeadm config images list` for that release, from the table of image tags."""
-    row = _row(root / spec.kubeadm_images, kubernetes.number)
-    if row is None:
-        table = Table.load(root / spec.kubeadm_images).table("kubeadm_images")
-        known = tuple(Version.parse(number) for number in table.values)
-        raise ConfigError(f"k8s={kubernetes}: not in {spec.kubeadm_images}", hint=_unknown(spec, kubernetes, known))
+def kubeadm_images(spec: Spec, kubernetes: Version, tags: KubeadmTags) -> tuple[Reference, ...]:
+    """Return the output of `kubeadm config images list` for that release."""
     host = specs.pick(spec.repositories, kubernetes, "kubeadm_repository")
     names = (
         *(f"kube-{name}:{kubernetes}" for name in ("apiserver", "controller-manager", "scheduler", "proxy")),
-        f"pause:{row.text('pause')}",
-        f"etcd:{row.text('etcd')}",
-        row.text("coredns"),
+        f"pause:{tags.pause}",
+        f"etcd:{tags.etcd}",
+        tags.coredns,
     )
     return tuple(Reference.parse(f"{host}/{name}") for name in names)

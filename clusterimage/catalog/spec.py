@@ -8,6 +8,7 @@ from pathlib import Path
 from clusterimage.catalog import flavor as flavors
 from clusterimage.catalog import kubeadm
 from clusterimage.catalog.flavor import Flavor
+from clusterimage.catalog.kubeadm_tags import ConstantsFile
 from clusterimage.storage import compression
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.table import Table, nearest
@@ -115,6 +116,7 @@ class Spec:
 
     defaults: Defaults
     checksums: str
+    image_witnesses: str
     kubeadm_images: str
     components: tuple[Component, ...]
     runtimes: tuple[Runtime, ...]
@@ -124,6 +126,7 @@ class Spec:
     containerd_config: tuple[Rule, ...]
     registry_image: str
     registry_install: str
+    constants: ConstantsFile | None
     repositories: tuple[Rule, ...]
     calico: tuple[Calico, ...]
     aliases: tuple[Alias, ...]
@@ -173,10 +176,11 @@ def load(path: Path) -> Spec:
     top.only(*_SECTIONS)
     image, data = top.table("registry_image"), top.table("data")
     image.only("reference", "install")
-    data.only("checksums", "kubeadm_images")
+    data.only("checksums", "image_witnesses", "kubeadm_images")
     return Spec(
         defaults=_defaults(top.table("defaults")),
         checksums=data.text("checksums"),
+        image_witnesses=data.text("image_witnesses", ""),
         kubeadm_images=data.text("kubeadm_images"),
         components=tuple(_component(name, table) for name, table in top.named("component")),
         runtimes=tuple(map(_runtime, top.tables("cri"))),
@@ -186,6 +190,7 @@ def load(path: Path) -> Spec:
         containerd_config=_rules(top, "containerd_config", "containerd", "version"),
         registry_image=image.text("reference"),
         registry_install=image.text("install"),
+        constants=_constants(top.table("kubeadm_constants")),
         repositories=_rules(top, "kubeadm_repository", "kubernetes", "repository"),
         calico=tuple(map(_calico, top.tables("calico"))),
         aliases=tuple(map(_alias, top.tables("alias"))),
@@ -197,7 +202,7 @@ def load(path: Path) -> Spec:
 
 _SECTIONS = (
     *("defaults", "data", "flavor", "component", "cri", "socket", "cri_api", "containerd_config", "registry_image"),
-    *("kubeadm_repository", "calico", "alias", "kubeadm", "sources", "mirrors"),
+    *("kubeadm_constants", "kubeadm_repository", "calico", "alias", "kubeadm", "sources", "mirrors"),
 )
 
 
@@ -266,6 +271,13 @@ def _version_rows(table: Table) -> tuple[tuple[Range, str], ...]:
 def _runtime(row: Table) -> Runtime:
     row.only("name", "default", "version")
     return Runtime(row.text("name"), row.parse("default", Range.parse), row.text("version"))
+
+
+def _constants(row: Table) -> ConstantsFile | None:
+    row.only("kubernetes", "url", "coredns")
+    if not row.values:
+        return None
+    return ConstantsFile(row.parse("kubernetes", Range.parse), row.text("url"), row.text("coredns"))
 
 
 def _calico(row: Table) -> Calico:

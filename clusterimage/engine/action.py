@@ -163,12 +163,20 @@ def _applications() -> list[str]:
 
 def _embedded() -> Mirror:
     """Start the embedded upstream for all that this command line needs; it ends with the process."""
-    from clusterimage.upstream import Upstream, checksums, published
+    from clusterimage.upstream import Upstream, checksums, constants, published, releases
 
+    table = invocation.ROOT / invocation.spec().kubeadm_images
+    needed, sources = [], []
+    for one in invocation.plan().lockings:
+        tags = one.tags or releases.tags(table, one.requirement.kubernetes)
+        if one.unlisted is None or tags is None:
+            needed.append(one.requirement)
+        else:
+            needed.append(one.unlisted.demand.wanted(one.unlisted.demand.requirements(tags))[0])
+            sources.append(constants(one.unlisted.url, tags))
     facts = checksums.load(invocation.ROOT / "data" / "published-checksums.toml")
-    needed = [locking.requirement for locking in invocation.plan().lockings]
     files, images = published(needed, _applications(), facts)
-    upstream = Upstream(files, images).__enter__()
+    upstream = Upstream([*files, *sources], images).__enter__()
     return Mirror(
         EMBEDDED,
         files=(("", upstream.url),),

@@ -49,10 +49,11 @@ def kubeadm(pack: Pack) -> Kubeadm | None:
         return None
     arch = host_arch()
     version = pack.combination.kubernetes
+    tags = next(locking.tags for locking in plan().lockings if locking.requirement.kubernetes == version)
     for download in plan().downloads:
         pin = download.pin
         if (pin.component, pin.arch, pin.version) == ("kubeadm", arch, version.number) and not plan().layout.stand_in:
-            images = tuple(str(image) for image in requirement.kubeadm_images(spec(), version, ROOT))
+            images = tuple(str(image) for image in requirement.kubeadm_images(spec(), version, tags)) if tags else ()
             return Kubeadm(download.path, str(version), images)
     return None
 

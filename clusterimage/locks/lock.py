@@ -4,6 +4,7 @@ format = 1
 kubernetes = "v1.22.15"
 compressor = "isal isa-l-1 …"        what layers may be compressed by: another version, or CPU, may make other bytes
 
+[constants]                          of a release that no table has: where kubeadm's tags are from
 [[file]]                             by component, version, architecture
 component = "crictl"                 witness: who vouched for the sha256 besides the download itself
 [[image]]                            by reference; digest is that of the index (or of the only manifest)
@@ -14,9 +15,10 @@ component = "crictl"                 witness: who vouched for the sha256 besides
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from clusterimage.catalog.kubeadm_tags import KubeadmTags
 from clusterimage.catalog.requirement import FileRequest, ImageRequest, Requirement
 from clusterimage.storage import files
 from clusterimage.values.digest import Digest
@@ -27,6 +29,7 @@ from clusterimage.values.version import Version
 
 FORMAT = 1  # 0, without the key, is the same but for the key
 FIRST_USE = "first download"
+DISPUTED = "disputed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +79,15 @@ class LockedPlatform:
 
 @dataclass(frozen=True, slots=True)
 class LockedImage:
-    """A pinned image: its index (or, of an image for one platform only, its manifest) and the platforms it has."""
+    """A pinned image: its index (or, of an image for one platform only, its manifest) and the platforms it has.
+
+    `witness` says who vouched for the digest besides the registry, "" for nobody; it is no part of the pin.
+    """
 
     reference: Reference
     top: Descriptor
     platforms: tuple[LockedPlatform, ...]
+    witness: str = field(default="", compare=False)
 
     def platform(self, arch: str) -> LockedPlatform:
         """Return the architecture `arch`; raises ConfigError naming the image when it has none."""
@@ -96,6 +103,15 @@ class LockedImage:
 
 
 @dataclass(frozen=True, slots=True)
+class LockedConstants:
+    """The source file that the tags of kubeadm's images were read from, of a release that the table does not have."""
+
+    url: str
+    digest: Digest
+    tags: KubeadmTags
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
     """All pins of one Kubernetes version."""
 
@@ -103,6 +119,7 @@ class Lock:
     compressor: str
     files: tuple[LockedFile, ...]
     images: tuple[LockedImage, ...]
+    constants: LockedConstants | None = None
 
     def file(self, request: FileRequest) -> LockedFile | None:
         """Return the pin of `request`, or None; a pin from another URL does not count."""
@@ -153,13 +170,19 @@ def load(path: Path) -> Lock | None:
         return None
     top = Table.load(path)
     top.format(FORMAT)
-    top.only("format", "kubernetes", "compressor", "file", "image")
+    top.only("format", "kubernetes", "compressor", "constants", "file", "image")
     return Lock(
         kubernetes=top.parse("kubernetes", Version.parse),
         compressor=top.text("compressor"),
         files=tuple(_file(row) for row in top.tables("file")),
         images=tuple(read_image(row) for row in top.tables("image")),
+        constants=_constants(top.table("constants")) if "constants" in top.values else None,
     )
+
+
+def _constants(row: Table) -> LockedConstants:
+    tags = KubeadmTags(coredns=row.text("coredns"), etcd=row.text("etcd"), pause=row.text("pause"))
+    return LockedConstants(row.text("url"), row.parse("sha256", Digest.parse), tags)
 
 
 def _file(row: Table) -> LockedFile:
@@ -185,7 +208,7 @@ def read_image(row: Table) -> LockedImage:
         for platform in row.tables("platform")
     )
     top = _descriptor(row, "digest", row.text("digest"))
-    return LockedImage(row.parse("reference", Reference.parse_source), top, platforms)
+    return LockedImage(row.parse("reference", Reference.parse_source), top, platforms, row.text("witness", ""))
 
 
 def _descriptor(row: Table, key: str, text: str) -> Descriptor:
@@ -207,16 +230,33 @@ def save(path: Path, lock: Lock) -> None:
         f"kubernetes = {quote(str(lock.kubernetes))}",
         f"compressor = {quote(lock.compressor)}",
     ]
-    unwitnessed = sum(file.witness == FIRST_USE for file in lock.files)
-    if unwitnessed:
-        lines.insert(
-            1, f"# Trusted on first use, without a published checksum: {unwitnessed} of {len(lock.files)} files."
-        )
+    lines[1:1] = _remarks(lock)
+    if lock.constants:
+        lines += _constants_lines(lock.constants)
     for file in sorted(lock.files, key=lambda file: file.key):
         lines += _file_lines(file)
     for image in sorted(lock.images, key=lambda image: str(image.reference)):
         lines += image_lines(image)
     files.write(path, ("\n".join(lines) + "\n").encode())
+
+
+def _remarks(lock: Lock) -> list[str]:
+    """Return the comments for whoever reviews the lock: what nobody vouched for, and what somebody disputes."""
+    unwitnessed = sum(file.witness == FIRST_USE for file in lock.files)
+    disputed = [str(image.reference) for image in lock.images if image.witness.startswith(DISPUTED)]
+    remarks = []
+    if unwitnessed:
+        remarks += [f"# Trusted on first use, without a published checksum: {unwitnessed} of {len(lock.files)} files."]
+    if disputed:
+        remarks += [f"# Another digest than a weak witness has (see witness): {', '.join(sorted(disputed))}."]
+    return remarks
+
+
+def _constants_lines(constants: LockedConstants) -> list[str]:
+    tags = constants.tags
+    values = {"url": constants.url, "sha256": constants.digest.hex}
+    values |= {"coredns": tags.coredns, "etcd": tags.etcd, "pause": tags.pause}
+    return ["", "[constants]", *(f"{key} = {quote(value)}" for key, value in values.items())]
 
 
 def _file_lines(file: LockedFile) -> list[str]:
@@ -236,6 +276,8 @@ def _file_lines(file: LockedFile) -> list[str]:
 def image_lines(image: LockedImage, section: str = "image") -> list[str]:
     """Return the lines of an image's table, of its platforms and a blank one before each."""
     lines = ["", f"[[{section}]]", f"reference = {quote(str(image.reference))}", f"digest = {quote(str(image.top))}"]
+    if image.witness:
+        lines += [f"witness = {quote(image.witness)}"]
     for platform in sorted(image.platforms, key=lambda platform: platform.arch):
         lines += ["", f"[[{section}.platform]]", f"arch = {quote(platform.arch)}"]
         lines += [f"manifest = {quote(str(platform.manifest))}", "blobs = ["]

@@ -14,7 +14,7 @@ from clusterimage.values.errors import ClusterImageError, ConfigError, FetchErro
 from clusterimage.values.table import Table
 
 log = logging.getLogger(__name__)
-_LIST_LIMIT = 1 << 20
+_LIMIT = 1 << 20
 _HEX = re.compile(r"\b[0-9a-fA-F]{64}\b")
 
 
@@ -60,11 +60,21 @@ def published(network: Network, url: str) -> str | None:
     Not every release has one: crictl publishes `.sha256` from 1.21.0 on, kubeadm, kubelet and kubectl from 1.16.0 on
     (https://github.com/kubernetes-sigs/cri-tools/pull/738, https://github.com/flavio/kuberlr/issues/80).
     """
-    text = [""]
+    data = small_file(network, url)
+    return None if data is None else data.decode(errors="replace")
+
+
+def small_file(network: Network, url: str) -> bytes | None:
+    """Return the file at `url`, None where there is none (404); one of more than 1 MiB raises ClusterImageError."""
+    data = bytearray()
 
     def act() -> bool:
+        data.clear()
         with network.open(network.file_url(url)) as response:
-            text[0] = b"".join(chunks(response))[:_LIST_LIMIT].decode(errors="replace")
+            for piece in chunks(response):
+                data.extend(piece)
+                if len(data) > _LIMIT:
+                    raise ClusterImageError(f"{url}: larger than {_LIMIT >> 20} MiB", hint="check that address")
         return True
 
     try:
@@ -74,7 +84,7 @@ def published(network: Network, url: str) -> str | None:
             log.info("%s: the publisher has no such file", url)
             return None
         raise
-    return text[0]
+    return bytes(data)
 
 
 def parse_checksum(text: str, name: str, where: str) -> Digest:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from clusterimage.catalog import requirement
-from clusterimage.catalog.flavor import FLAVORS
+from clusterimage.catalog import kubeadm_tags
+from clusterimage.catalog.kubeadm_tags import KubeadmTags
+from clusterimage.catalog.requirement import Demand
 from clusterimage.catalog.spec import Spec
 from clusterimage.context import imagelist
 from clusterimage.locks import lock
@@ -31,6 +32,7 @@ from clusterimage.plan.work_items import (
     Pull,
     Render,
     Save,
+    Unlisted,
     Unpacking,
 )
 from clusterimage.values.errors import ConfigError, NewerFormatError
@@ -80,12 +82,16 @@ def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None =
     lockings, recipes = [], []
     flavors = tuple(dict.fromkeys(one.flavor for one in selection.combinations))
     for version in selection.versions:
-        needs = {flavor: requirement.require(spec, version, extra, layout.root, flavor) for flavor in FLAVORS}
-        needed = requirement.union([needs[flavor] for flavor in flavors])
         path = layout.lock(version)
         pins = _pins(layout, path)
+        demand = Demand(spec, version, extra, layout.root, flavors)
+        demand.refuse_too_old()
+        tags, unlisted = _tags(demand, pins)
+        needs = demand.requirements(tags)
+        needed, any_flavor = demand.wanted(needs)
         missing = sum(map(len, pins.lacks(needed))) if pins else len(needed.files) + len(needed.images)
-        lockings.append(Locking(needed, requirement.union(tuple(needs.values())), path, missing))
+        missing += not tags
+        lockings.append(Locking(needed, any_flavor, path, missing, tags, unlisted))
         if pins is not None and not missing:
             recipes += [Recipe(spec, spec.flavor(flavor), selection, layout, needs[flavor], pins) for flavor in flavors]
     chosen = [(recipe, one) for recipe in recipes for one in selection.combinations if recipe.makes(one)]
@@ -123,6 +129,18 @@ def _application(recipe: ApplicationRecipe) -> Plan:
         unpackings=tuple(recipe.unpackings()),
         imports=tuple(recipe.imports()) if is_locked else (),
     )
+
+
+def _tags(demand: Demand, pins: Lock | None) -> tuple[KubeadmTags | None, Unlisted | None]:
+    """Return the tags of kubeadm's images, None if nobody knows them yet, and where to find those that no table has."""
+    table = demand.root / demand.spec.kubeadm_images
+    tags = kubeadm_tags.find(table, demand.kubernetes)
+    if tags is not None:
+        return tags, None
+    constants = demand.spec.constants
+    if constants is None or not constants.kubernetes.holds(demand.kubernetes):
+        raise kubeadm_tags.unknown(table, demand.kubernetes)
+    return (pins.constants.tags if pins and pins.constants else None), Unlisted(constants, demand)
 
 
 def _pins(layout: Layout, path: Path) -> Lock | None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterimage.catalog.contract import Expected
-from clusterimage.catalog.requirement import Requirement
+from clusterimage.catalog.kubeadm_tags import ConstantsFile, KubeadmTags
+from clusterimage.catalog.requirement import Demand, Requirement
 from clusterimage.context.rendering import Rendering
 from clusterimage.image.base_image import Base
 from clusterimage.image.package import Package
@@ -42,16 +43,32 @@ class LockInputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlisted:
+    """A release that no table has: where its kubeadm's tags are read, and what its requirement follows from then."""
+
+    constants: ConstantsFile
+    demand: Demand
+
+    @property
+    def url(self) -> str:
+        """Where the constants of its kubeadm are."""
+        return self.constants.place(self.demand.kubernetes)
+
+
+@dataclass(frozen=True, slots=True)
 class Locking:
     """A version to lock: what is needed now and what any flavor may need, whose pins are kept; where the lock goes.
 
-    `missing` counts what is not pinned yet.
+    `missing` counts what is not pinned yet. `tags` are those of kubeadm's images; those of a release that is `unlisted`
+    are in its lock, and without them the requirement lacks these images.
     """
 
     requirement: Requirement
     any_flavor: Requirement
     path: Path
     missing: int
+    tags: KubeadmTags | None = None
+    unlisted: Unlisted | None = None
 
     @property
     def name(self) -> str:

@@ -3,36 +3,67 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clusterimage.catalog.spec import EMBEDDED
 from clusterimage.locks import lock, source
-from clusterimage.locks.lock import FIRST_USE, Lock, LockedFile
+from clusterimage.locks.image_witness import disputed, vouch
+from clusterimage.locks.lock import FIRST_USE, Lock, LockedConstants, LockedFile, LockedImage
 from clusterimage.plan.work_items import Locking
 from clusterimage.resolve.pin import pin
 from clusterimage.storage import compression
 from clusterimage.transport.network import Network
 from clusterimage.transport.parallel import parallel_map
 from clusterimage.transport.store import Store
-from clusterimage.values.errors import ConfigError, NewerFormatError
+from clusterimage.values.errors import ClusterImageError, ConfigError, NewerFormatError
 from clusterimage.values.table import Table
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 8
 
 
-def write(network: Network, locking: Locking, witnesses: Path | None, store: Store) -> None:
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """The tables of independently published digests, of files and of images: paths."""
+
+    files: Path
+    images: Path | None
+
+
+def write(network: Network, locking: Locking, witnesses: Witnesses | None, store: Store) -> None:
     """Resolve all requirements again and write the lock; pins that no flavor requires are dropped.
 
-    `witnesses` is the table of independently published checksums, None for a mirror with other bytes (own_bytes).
+    `witnesses` is None for a mirror with other bytes (own_bytes).
     """
-    others = _known(locking).without(locking.requirement)
-    _save(network, locking, replace(others, compressor=compression.every()), witnesses, store)
+    known = _known(locking)
+    locking, constants = _learned(network, locking, known, anew=True)
+    others = known.without(locking.requirement)
+    _save(network, locking, replace(others, compressor=compression.every(), constants=constants), witnesses, store)
 
 
-def complete(network: Network, locking: Locking, witnesses: Path | None, store: Store) -> None:
+def complete(network: Network, locking: Locking, witnesses: Witnesses | None, store: Store) -> None:
     """Resolve the requirements that the lock lacks; existing pins are kept."""
-    _save(network, locking, _known(locking), witnesses, store)
+    known = _known(locking)
+    locking, constants = _learned(network, locking, known, anew=False)
+    _save(network, locking, replace(known, constants=constants), witnesses, store)
+
+
+def _learned(network: Network, locking: Locking, known: Lock, *, anew: bool) -> tuple[Locking, LockedConstants | None]:
+    """Return the locking with the images of kubeadm that the table does not know, and where their tags are from."""
+    if locking.unlisted is None:
+        return locking, None
+    from clusterimage.resolve import release  # for a release that no table has only
+
+    constants, demand = known.constants, locking.unlisted.demand
+    if constants is None or anew:
+        read = release.constants(network, locking.unlisted)
+        if constants is not None and constants.digest != read.digest:
+            problem = f"{read.url}: was {constants.digest} when it was locked, is {read.digest}"
+            raise ClusterImageError(problem, hint=f"a tag does not change: find out why, then delete {locking.path}")
+        constants = read
+    needed, any_flavor = demand.wanted(demand.requirements(constants.tags))
+    return replace(locking, requirement=needed, any_flavor=any_flavor), constants
 
 
 def _known(locking: Locking) -> Lock:
@@ -53,30 +84,39 @@ def refuse(dest: Path, missing: int) -> None:
     )
 
 
-def _tell_first_use(path: Path, files: list[LockedFile], witnesses: Path | None) -> None:
-    """Say which of the files pinned now nobody vouched for; a mirror of other bytes has no witnesses to miss."""
-    unwitnessed = [f"{file.component} {file.version} {file.arch}" for file in files if file.witness == FIRST_USE]
-    if unwitnessed and witnesses is not None:
-        names = ", ".join(sorted(unwitnessed))
-        problem = f"trusted on first use: no published checksum, no row in {witnesses.as_posix()}: {names}"
-        log.warning("%s: %s", path.as_posix(), problem, extra={"notice": True})
-
-
-def _save(network: Network, locking: Locking, known: Lock, witnesses: Path | None, store: Store) -> None:
-    table = Table.load(witnesses) if witnesses else Table("no table", {})
+def _save(network: Network, locking: Locking, known: Lock, witnesses: Witnesses | None, store: Store) -> None:
+    of_files = Table.load(witnesses.files) if witnesses else Table("no table", {})
+    of_images = Table.load(witnesses.images) if witnesses and witnesses.images else Table("no table", {})
     requests, images = known.lacks(locking.requirement)
     urls = tuple(dict.fromkeys(request.checksum_url for request in requests if request.checksum_url))
     checksums = dict(zip(urls, parallel_map(lambda url: source.published(network, url), urls, _AT_ONCE), strict=True))
     files = parallel_map(
-        lambda request: source.pin(network, request, checksums.get(request.checksum_url), store, table),
+        lambda request: source.pin(network, request, checksums.get(request.checksum_url), store, of_files),
         requests,
         _AT_ONCE,
     )
     references = dict.fromkeys(image.reference for image in images)
-    pinned = parallel_map(lambda reference: pin(network, reference, store), tuple(references), _AT_ONCE)
+    pinned = parallel_map(
+        lambda reference: vouch(pin(network, reference, store), of_images), tuple(references), _AT_ONCE
+    )
     kept = known.only(locking.any_flavor)
-    _tell_first_use(locking.path, files, witnesses)
+    if network.mirror.name != EMBEDDED:
+        _tell(locking.path, files, pinned, witnesses)
     gone = {request.key for request in requests}
     files += [file for file in kept.files if file.key not in gone]
     lock.save(locking.path, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))
     log.info("%s: %d files and %d images pinned", locking.path, len(requests), len(references))
+
+
+def _tell(path: Path, files: list[LockedFile], images: list[LockedImage], witnesses: Witnesses | None) -> None:
+    """Say which of what is pinned now nobody vouched for, and which a weak witness disputes."""
+    unwitnessed = [f"{file.component} {file.version} {file.arch}" for file in files if file.witness == FIRST_USE]
+    problems = [
+        f"{image.reference}: pinned as {image.top.digest}, {image.witness}" for image in images if disputed(image)
+    ]
+    if unwitnessed:
+        names = ", ".join(sorted(unwitnessed))
+        table = f", no row in {witnesses.files.as_posix()}" if witnesses else ""
+        problems.append(f"trusted on first use: no published checksum{table}: {names}")
+    for problem in problems:
+        log.warning("%s: %s", path.as_posix(), problem, extra={"notice": True})

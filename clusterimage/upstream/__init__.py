@@ -8,10 +8,10 @@ It serves no real software: every file, binary and layer contains "clusterimage 
 """
 
 from clusterimage.upstream.auth import Auth
-from clusterimage.upstream.catalogue import published
+from clusterimage.upstream.catalogue import constants, published
 from clusterimage.upstream.faults import Fault, Faults, Kind
 from clusterimage.upstream.files import UpstreamFile
 from clusterimage.upstream.log import Entry, Log
 from clusterimage.upstream.server import Upstream
 
-__all__ = ["Auth", "Entry", "Fault", "Faults", "Kind", "Log", "Upstream", "UpstreamFile", "published"]
+__all__ = ["Auth", "Entry", "Fault", "Faults", "Kind", "Log", "Upstream", "UpstreamFile", "constants", "published"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from clusterimage.catalog.kubeadm_tags import KubeadmTags
 from clusterimage.catalog.requirement import FileRequest, Requirement
+from clusterimage.upstream import releases
 from clusterimage.upstream.checksums import Fact, publishes_sha256
 from clusterimage.upstream.files import UpstreamFile
 
@@ -18,6 +20,11 @@ def published(
     images = [str(reference) for reference in references if not reference.local]
     tagged = {name.partition("@")[0] for name in (*images, *more)}
     return [_file(request, facts) for request in requests.values()], sorted(name for name in tagged if _has_tag(name))
+
+
+def constants(url: str, release: KubeadmTags) -> UpstreamFile:
+    """Return the source file with the constants of a release's kubeadm."""
+    return UpstreamFile(url, label="", arch="any", members=(), text=releases.constants(release))
 
 
 def _file(request: FileRequest, facts: tuple[Fact, ...]) -> UpstreamFile:

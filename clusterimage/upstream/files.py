@@ -26,7 +26,7 @@ class UpstreamFile:
     """One file that an upstream publishes.
 
     `members` are the archive members to generate, () for a plain file; `checksum_url` is the checksum list with its
-    digest, which several files may share.
+    digest, which several files may share. `text` is the content of a file that is no stand-in of software.
     """
 
     url: str
@@ -34,6 +34,7 @@ class UpstreamFile:
     arch: str
     members: tuple[str, ...]
     checksum_url: str = ""
+    text: str = ""
 
 
 class Files:
@@ -69,10 +70,15 @@ class Files:
 
     def _blob(self, path: str) -> Blob:
         if path not in self._made:
-            file = self._files.get(path)
-            data = _generate(path, file, self._size) if file else self._list(path)
+            data = self._content(path)
             self._made[path] = Blob.of(data)
         return self._made[path]
+
+    def _content(self, path: str) -> bytes:
+        file = self._files.get(path)
+        if file is None:
+            return self._list(path)
+        return file.text.encode() or _generate(path, file, self._size)
 
     def _list(self, path: str) -> bytes:
         digests = {posixpath.basename(file): self._blob(file).digest for file in self._lists[path]}

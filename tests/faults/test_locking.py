@@ -92,8 +92,22 @@ def test_a_publisher_that_contradicts_the_table_is_an_error(project: Project, up
     assert not (project.root / "locks/v1.22.15.toml").exists()
 
 
-def test_a_checksum_file_without_the_file_is_an_error(project: Project, upstream: Upstream) -> None:
+def test_what_nobody_vouches_for_is_said_and_counted(project: Project, upstream: Upstream) -> None:
     project.edit("versions.toml", '/SHA256SUMS"', '/LICENSE"')
+
+    result = project.doit("lock", "mirror=fake")
+
+    lock = (project.root / "locks/fake/v1.22.15.toml").read_text()
+    assert result.code == 0
+    assert result.err.count("nerdctl 0.19.0 amd64") == 1
+    assert "# Trusted on first use, without a published checksum: " in lock
+
+
+def test_a_checksum_file_without_the_file_is_an_error(project: Project, upstream: Upstream) -> None:
+    other = "https://github.com/k3s-io/k3s-root/releases/download/v0.14.1/sha256sum-amd64.txt"
+    project.edit(
+        "versions.toml", "https://github.com/containerd/nerdctl/releases/download/v{version}/SHA256SUMS", other
+    )
 
     result = project.doit("lock", "mirror=fake")
 

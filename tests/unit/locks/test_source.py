@@ -178,7 +178,7 @@ def test_a_checksum_file_that_may_not_be_read_is_an_error(pages: Pages, tmp_path
 def test_a_checksum_list_is_read_to_a_limit(pages: Pages, tmp_path: Path) -> None:
     pages.pages[SUMS] = Page(b"#" * (1 << 20) + DIGEST.hex.encode())
 
-    assert "no sha256 of kubectl in it" in refused(pages, tmp_path, request()).problem
+    assert "kubectl.sha256: larger than 1 MiB" in refused(pages, tmp_path, request()).problem
 
 
 @pytest.mark.parametrize(

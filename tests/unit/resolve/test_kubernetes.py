@@ -44,7 +44,11 @@ def locking(needed: Requirement, root: Path, any_flavor: Requirement | None = No
 
 
 def write(world: Upstream, needed: Requirement, root: Path, witnesses: Path | None = None) -> Lock:
-    kubernetes.write(reach(world), locking(needed, root), witnesses, Store(root / "cache"))
+    none = root / "no-witnesses.toml"
+    none.parent.mkdir(parents=True, exist_ok=True)
+    none.write_text("")
+    tables = kubernetes.Witnesses(witnesses, none) if witnesses else None
+    kubernetes.write(reach(world), locking(needed, root), tables, Store(root / "cache"))
     return loaded(root / "lock.toml")
 
 
