@@ -8,9 +8,10 @@ from pathlib import Path
 
 from clusterimage.catalog import kubeadm_tags
 from clusterimage.catalog import spec as specs
+from clusterimage.catalog.component import Component
 from clusterimage.catalog.flavor import FLAVORS, SEALER, Flavor
 from clusterimage.catalog.kubeadm_tags import KubeadmTags
-from clusterimage.catalog.spec import Calico, Component, Spec
+from clusterimage.catalog.spec import Calico, Spec
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
 from clusterimage.values.version import Version
@@ -22,7 +23,10 @@ NODE = "node"
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """A required file: its URLs, and its install paths by archive member; `arch` may be `any`."""
+    """A required file: its URLs, and its install paths by archive member; `arch` may be `any`.
+
+    `vulnerable` lists the CVEs that its version is known to have, `why` the reason for taking it nevertheless.
+    """
 
     component: str
     version: str
@@ -35,6 +39,9 @@ class FileRequest:
     part: str
     cri: str
     cni: str
+    sha512_url: str = ""
+    vulnerable: tuple[str, ...] = ()
+    why: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -118,7 +125,7 @@ def _require(
     return Requirement(
         kubernetes,
         tuple(
-            _file(component, kubernetes, calico, arch, spelling)
+            _file(component, kubernetes, calico, arch, spelling, flavor)
             for component in spec.components
             if component.holds(kubernetes, flavor) and component.cni in ("", *row.cni)
             for arch, spelling in component.arches
@@ -143,8 +150,11 @@ def _calico(spec: Spec, kubernetes: Version) -> Calico:
     raise ConfigError(f"versions.toml: calico: no row for {kubernetes}", hint="add a [[calico]] row")
 
 
-def _file(component: Component, kubernetes: Version, calico: Calico, arch: str, spelling: str) -> FileRequest:
-    version = _version(component, kubernetes, calico)
+def _file(
+    component: Component, kubernetes: Version, calico: Calico, arch: str, spelling: str, flavor: str
+) -> FileRequest:
+    row = None if component.version_of else component.row(kubernetes, flavor)
+    version = row.version if row else calico.version if component.version_of == "calico" else kubernetes.number
     known = {"version": version, "arch": spelling, "kubernetes": str(kubernetes), "manifest": calico.manifest}
     url = _filled(component, "url", component.url, known)
     also = known | {"url": url, "name": url.rsplit("/", 1)[-1]}
@@ -160,6 +170,9 @@ def _file(component: Component, kubernetes: Version, calico: Calico, arch: str, 
         part=component.part,
         cri=component.cri,
         cni=component.cni,
+        sha512_url=_filled(component, "sha512", component.sha512, also),
+        vulnerable=row.vulnerable if row else (),
+        why=row.why if row else "",
     )
 
 
@@ -170,15 +183,6 @@ def _filled(component: Component, key: str, text: str, known: dict[str, str]) ->
         where = f"versions.toml: component.{component.name}.{key}"
         hint = f"known: {' '.join(f'{{{name}}}' for name in known)}"
         raise ConfigError(f"{where}: bad placeholder in '{text}': {error}", hint=hint) from error
-
-
-def _version(component: Component, kubernetes: Version, calico: Calico) -> str:
-    if component.version_of:
-        return calico.version if component.version_of == "calico" else kubernetes.number
-    for kubernetes_range, version in component.versions:
-        if kubernetes_range.holds(kubernetes):
-            return version
-    raise ConfigError(f"versions.toml: component.{component.name}.versions: no row for {kubernetes}", hint="add a row")
 
 
 def _images(

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.catalog import component as components
 from clusterimage.catalog import flavor as flavors
 from clusterimage.catalog import kubeadm
+from clusterimage.catalog.component import Component
 from clusterimage.catalog.flavor import Flavor
 from clusterimage.catalog.kubeadm_tags import ConstantsFile
 from clusterimage.storage import compression
@@ -14,7 +16,6 @@ from clusterimage.values.errors import ConfigError
 from clusterimage.values.table import Table, nearest
 from clusterimage.values.version import Range, Version
 
-ARCHES = ("amd64", "arm64")
 EMBEDDED = "embedded"  # the mirror= value of the embedded upstream
 
 
@@ -29,34 +30,6 @@ class Defaults:
     service_subnet: str
     oldest: Version
     compression: str
-
-
-@dataclass(frozen=True, slots=True)
-class Component:
-    """One upstream file by version and architecture; `install` maps archive members ("" = the file) to image paths.
-
-    `flavors` limits it to those flavors, each with a Kubernetes version range; empty means all flavors.
-    """
-
-    name: str
-    part: str
-    url: str
-    checksum: str
-    table: str
-    arches: tuple[tuple[str, str], ...]
-    install: tuple[tuple[str, str], ...]
-    mode: int
-    cri: str
-    cni: str
-    kubernetes: Range
-    versions: tuple[tuple[Range, str], ...]
-    version_of: str
-    flavors: tuple[tuple[str, Range], ...] = ()
-
-    def holds(self, kubernetes: Version, flavor: str) -> bool:
-        """Return whether images of that Kubernetes version and flavor need it."""
-        ranges = dict(self.flavors) or {flavor: self.kubernetes}
-        return flavor in ranges and ranges[flavor].holds(kubernetes) and self.kubernetes.holds(kubernetes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +90,7 @@ class Spec:
     defaults: Defaults
     checksums: str
     image_witnesses: str
+    compatibility: str
     kubeadm_images: str
     components: tuple[Component, ...]
     runtimes: tuple[Runtime, ...]
@@ -176,13 +150,14 @@ def load(path: Path) -> Spec:
     top.only(*_SECTIONS)
     image, data = top.table("registry_image"), top.table("data")
     image.only("reference", "install")
-    data.only("checksums", "image_witnesses", "kubeadm_images")
+    data.only("checksums", "image_witnesses", "compatibility", "kubeadm_images")
     return Spec(
         defaults=_defaults(top.table("defaults")),
         checksums=data.text("checksums"),
         image_witnesses=data.text("image_witnesses", ""),
+        compatibility=data.text("compatibility", ""),
         kubeadm_images=data.text("kubeadm_images"),
-        components=tuple(_component(name, table) for name, table in top.named("component")),
+        components=tuple(components.read(name, table) for name, table in top.named("component")),
         runtimes=tuple(map(_runtime, top.tables("cri"))),
         flavors=tuple(flavors.read(name, table) for name, table in top.named("flavor")),
         cri_api=_rules(top, "cri_api", "kubernetes", "version"),
@@ -217,55 +192,6 @@ def _defaults(table: Table) -> Defaults:
         oldest=table.parse("oldest", Version.parse),
         compression=table.parse("compression", compression.choice),
     )
-
-
-def _component(name: str, table: Table) -> Component:
-    table.only(*_COMPONENT_KEYS)
-    versions = table.values.get("versions", "kubernetes")
-    if isinstance(versions, str) and versions not in _VERSIONS_OF:
-        raise table.error("versions", f"must be rows or a name, not {versions!r}", nearest(versions, _VERSIONS_OF))
-    return Component(
-        name=name,
-        part=table.text("part"),
-        url=table.text("url"),
-        checksum=table.text("checksum", ""),
-        table=table.text("table", ""),
-        arches=table.pairs("arch") or tuple((arch, arch) for arch in ARCHES),
-        install=table.pairs("install"),
-        mode=_mode(table),
-        cri=table.text("cri", ""),
-        cni=table.text("cni", ""),
-        kubernetes=table.parse("kubernetes", Range.parse, ""),
-        versions=() if isinstance(versions, str) else _version_rows(table),
-        version_of=versions if isinstance(versions, str) else "",
-        flavors=tuple((name, table.table("flavor").parse(name, Range.parse)) for name, _ in table.pairs("flavor")),
-    )
-
-
-_VERSIONS_OF = ("kubernetes", "calico")
-_COMPONENT_KEYS = (
-    *("part", "url", "checksum", "table", "arch", "install"),
-    *("mode", "cri", "cni", "kubernetes", "flavor", "versions"),
-)
-
-
-def _mode(table: Table) -> int:
-    text = table.text("mode", "0755")
-    if text not in ("0644", "0755"):
-        raise table.error("mode", f"must be 0644 or 0755, not {text!r}")
-    return int(text, 8)
-
-
-def _version_rows(table: Table) -> tuple[tuple[Range, str], ...]:
-    rows = []
-    for index, row in enumerate(table.get("versions", list)):
-        if not (isinstance(row, list) and len(row) == 2 and all(isinstance(item, str) for item in row)):
-            raise table.error(f"versions[{index}]", 'must be ["range", "version"]')
-        try:
-            rows.append((Range.parse(row[0]), row[1]))
-        except ConfigError as error:
-            raise table.error(f"versions[{index}]", error.problem, error.hint) from error
-    return tuple(rows)
 
 
 def _runtime(row: Table) -> Runtime:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
+from pathlib import Path
 
 from clusterimage.catalog.requirement import FileRequest
 from clusterimage.locks.lock import FIRST_USE, LockedFile
@@ -16,6 +18,7 @@ from clusterimage.values.table import Table
 log = logging.getLogger(__name__)
 _LIMIT = 1 << 20
 _HEX = re.compile(r"\b[0-9a-fA-F]{64}\b")
+_HEX_SHA512 = re.compile(r"\b[0-9a-fA-F]{128}\b")
 
 
 def fetch(network: Network, pin: LockedFile, store: Store, mode: int) -> None:
@@ -28,8 +31,8 @@ def pin(network: Network, request: FileRequest, checksums: str | None, store: St
     """Return the pin of a file: its published checksum, checked against the table of the second witness.
 
     `checksums` is the text of its publisher's checksum file, None where there is none. Then the table's row is taken;
-    without that either the file is downloaded, and what came is pinned (FIRST_USE). Raises
-    ClusterImageError when the two witnesses disagree.
+    without that either the file is downloaded, held against a published sha512 if there is one, and what came is pinned
+    (else FIRST_USE). Raises ClusterImageError when two witnesses disagree.
     """
     name = request.url.rsplit("/", 1)[-1]
     published = parse_checksum(checksums, name, request.checksum_url) if checksums is not None else None
@@ -40,6 +43,7 @@ def pin(network: Network, request: FileRequest, checksums: str | None, store: St
             hint="one of them is wrong: do not build before you know which",
         )
     digest = published or known
+    sha512 = _sha512(network, request, name) if digest is None and request.sha512_url else None
     size = _size(network, request.url) if digest is not None else None
     if digest is None or size is None:
         opener = network.opener(network.file_url(request.url))
@@ -48,10 +52,24 @@ def pin(network: Network, request: FileRequest, checksums: str | None, store: St
             hint = "the upstream lies, or is damaged"
             raise ClusterImageError(f"{request.url}: expected {digest}, got {came}", hint=hint)
         digest = came
-    names = [name for name, value in (("publisher", published), ("table", known)) if value is not None]
+        if sha512 is not None and _of_sha512(store.path(came)) != sha512:
+            raise ClusterImageError(f"{request.url}: is not what {request.sha512_url} says", hint="ask another mirror")
+    vouched = (("publisher", published), ("table", known), ("publisher's sha512", sha512))
+    names = [name for name, value in vouched if value is not None]
     return LockedFile(
         request.component, request.version, request.arch, request.url, digest, size, ", ".join(names) or FIRST_USE
     )
+
+
+def _sha512(network: Network, request: FileRequest, name: str) -> str | None:
+    """Return the published sha512 of a file that has no published sha256, in hex; None where there is none."""
+    text = published(network, request.sha512_url)
+    return None if text is None else _find(_HEX_SHA512, text, name, request.sha512_url, "sha512")
+
+
+def _of_sha512(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha512").hexdigest()
 
 
 def published(network: Network, url: str) -> str | None:
@@ -92,12 +110,16 @@ def parse_checksum(text: str, name: str, where: str) -> Digest:
 
     Directories before a name are not minded. Raises ClusterImageError when `name` is not in it.
     """
-    lines = [(match[0].lower(), _words(line)) for line in text.splitlines() if (match := _HEX.search(line))]
+    return Digest.parse(_find(_HEX, text, name, where, "sha256"))
+
+
+def _find(pattern: re.Pattern[str], text: str, name: str, where: str, kind: str) -> str:
+    lines = [(match[0].lower(), _words(line)) for line in text.splitlines() if (match := pattern.search(line))]
     for hex_digits, words in lines:
         if any(word.rsplit("/", 1)[-1] == name for word in words) or (len(lines) == 1 and len(words) == 1):
-            return Digest.parse(hex_digits)
+            return hex_digits
     hint = "see versions.toml: `checksum` of that component"
-    raise ClusterImageError(f"{where}: no sha256 of {name} in it", hint=hint)
+    raise ClusterImageError(f"{where}: no {kind} of {name} in it", hint=hint)
 
 
 def _words(line: str) -> list[str]:

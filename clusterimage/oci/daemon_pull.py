@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from clusterimage.catalog.spec import ARCHES
+from clusterimage.catalog.component import ARCHES
 from clusterimage.locks.lock import Descriptor, LockedImage, LockedPlatform
 from clusterimage.oci import daemon_load, remote
 from clusterimage.oci.image import canonical

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from clusterimage.catalog.spec import ARCHES
+from clusterimage.catalog.component import ARCHES
 from clusterimage.locks.lock import Descriptor, LockedImage, LockedPlatform
 from clusterimage.storage import manifest
 from clusterimage.storage.manifest import Entry

@@ -91,7 +91,8 @@ def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None =
         needed, any_flavor = demand.wanted(needs)
         missing = sum(map(len, pins.lacks(needed))) if pins else len(needed.files) + len(needed.images)
         missing += not tags
-        lockings.append(Locking(needed, any_flavor, path, missing, tags, unlisted))
+        each = tuple(needs[flavor] for flavor in flavors)
+        lockings.append(Locking(needed, any_flavor, path, missing, each, tags, unlisted))
         if pins is not None and not missing:
             recipes += [Recipe(spec, spec.flavor(flavor), selection, layout, needs[flavor], pins) for flavor in flavors]
     chosen = [(recipe, one) for recipe in recipes for one in selection.combinations if recipe.makes(one)]

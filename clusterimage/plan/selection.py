@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clusterimage.catalog.component import ARCHES
 from clusterimage.catalog.flavor import FLAVORS, SEALER, Flavor
-from clusterimage.catalog.spec import ARCHES, EMBEDDED, Mirror, Spec
+from clusterimage.catalog.spec import EMBEDDED, Mirror, Spec
 from clusterimage.plan.application import request
 from clusterimage.plan.application.request import Application
 from clusterimage.storage import compression

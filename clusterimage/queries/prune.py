@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.catalog.component import ARCHES
 from clusterimage.catalog.flavor import FLAVORS, SEALER
 from clusterimage.catalog.requirement import BASE, KUBERNETES
-from clusterimage.catalog.spec import ARCHES, Spec
+from clusterimage.catalog.spec import Spec
 from clusterimage.locks import application_lock, lock
 from clusterimage.locks.lock import LockedImage
 from clusterimage.plan import formats

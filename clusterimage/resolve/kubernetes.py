@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clusterimage.catalog.requirement import FileRequest
 from clusterimage.catalog.spec import EMBEDDED
 from clusterimage.locks import lock, source
 from clusterimage.locks.image_witness import disputed, vouch
@@ -24,29 +25,30 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Witnesses:
-    """The tables of independently published digests, of files and of images: paths."""
+class Facts:
+    """The tables that a lock is held against: sha256 of files, digests of images, versions that fit; None for none.
 
-    files: Path
-    images: Path | None
-
-
-def write(network: Network, locking: Locking, witnesses: Witnesses | None, store: Store) -> None:
-    """Resolve all requirements again and write the lock; pins that no flavor requires are dropped.
-
-    `witnesses` is None for a mirror with other bytes (own_bytes).
+    There are no digests for a mirror with other bytes (own_bytes).
     """
+
+    files: Path | None = None
+    images: Path | None = None
+    compatibility: Path | None = None
+
+
+def write(network: Network, locking: Locking, facts: Facts, store: Store) -> None:
+    """Resolve all requirements again and write the lock; pins that no flavor requires are dropped."""
     known = _known(locking)
     locking, constants = _learned(network, locking, known, anew=True)
     others = known.without(locking.requirement)
-    _save(network, locking, replace(others, compressor=compression.every(), constants=constants), witnesses, store)
+    _save(network, locking, replace(others, compressor=compression.every(), constants=constants), facts, store)
 
 
-def complete(network: Network, locking: Locking, witnesses: Witnesses | None, store: Store) -> None:
+def complete(network: Network, locking: Locking, facts: Facts, store: Store) -> None:
     """Resolve the requirements that the lock lacks; existing pins are kept."""
     known = _known(locking)
     locking, constants = _learned(network, locking, known, anew=False)
-    _save(network, locking, replace(known, constants=constants), witnesses, store)
+    _save(network, locking, replace(known, constants=constants), facts, store)
 
 
 def _learned(network: Network, locking: Locking, known: Lock, *, anew: bool) -> tuple[Locking, LockedConstants | None]:
@@ -84,9 +86,14 @@ def refuse(dest: Path, missing: int) -> None:
     )
 
 
-def _save(network: Network, locking: Locking, known: Lock, witnesses: Witnesses | None, store: Store) -> None:
-    of_files = Table.load(witnesses.files) if witnesses else Table("no table", {})
-    of_images = Table.load(witnesses.images) if witnesses and witnesses.images else Table("no table", {})
+def _save(network: Network, locking: Locking, known: Lock, facts: Facts, store: Store) -> None:
+    of_files, of_images = (Table.load(path) if path else Table("no table", {}) for path in (facts.files, facts.images))
+    if facts.compatibility:
+        from clusterimage.catalog import compatibility  # for what is pinned now only
+
+        pairs = compatibility.load(facts.compatibility)
+        for needed in locking.flavors:
+            compatibility.refuse(needed, pairs)
     requests, images = known.lacks(locking.requirement)
     urls = tuple(dict.fromkeys(request.checksum_url for request in requests if request.checksum_url))
     checksums = dict(zip(urls, parallel_map(lambda url: source.published(network, url), urls, _AT_ONCE), strict=True))
@@ -101,22 +108,26 @@ def _save(network: Network, locking: Locking, known: Lock, witnesses: Witnesses 
     )
     kept = known.only(locking.any_flavor)
     if network.mirror.name != EMBEDDED:
-        _tell(locking.path, files, pinned, witnesses)
+        _tell(locking.path, requests, files, pinned, facts)
     gone = {request.key for request in requests}
     files += [file for file in kept.files if file.key not in gone]
     lock.save(locking.path, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))
     log.info("%s: %d files and %d images pinned", locking.path, len(requests), len(references))
 
 
-def _tell(path: Path, files: list[LockedFile], images: list[LockedImage], witnesses: Witnesses | None) -> None:
-    """Say which of what is pinned now nobody vouched for, and which a weak witness disputes."""
+def _tell(
+    path: Path, requests: tuple[FileRequest, ...], files: list[LockedFile], images: list[LockedImage], facts: Facts
+) -> None:
+    """Say what whoever pins this has to know: nobody vouched for it, a weak witness disputes it, it has known CVEs."""
+    problems = [f"{one.reference}: pinned as {one.top.digest}, {one.witness}" for one in images if disputed(one)]
     unwitnessed = [f"{file.component} {file.version} {file.arch}" for file in files if file.witness == FIRST_USE]
-    problems = [
-        f"{image.reference}: pinned as {image.top.digest}, {image.witness}" for image in images if disputed(image)
-    ]
     if unwitnessed:
-        names = ", ".join(sorted(unwitnessed))
-        table = f", no row in {witnesses.files.as_posix()}" if witnesses else ""
-        problems.append(f"trusted on first use: no published checksum{table}: {names}")
-    for problem in problems:
+        table = f", no row in {facts.files.as_posix()}" if facts.files else ""
+        problems.append(f"trusted on first use: no published checksum{table}: {', '.join(sorted(unwitnessed))}")
+    vulnerable = {
+        f"{one.component} {one.version} has known CVEs ({', '.join(one.vulnerable)}): {one.why}": None
+        for one in requests
+        if one.vulnerable
+    }
+    for problem in (*problems, *vulnerable):
         log.warning("%s: %s", path.as_posix(), problem, extra={"notice": True})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from clusterimage.catalog.kubeadm_tags import KubeadmTags
 from clusterimage.catalog.requirement import FileRequest, Requirement
 from clusterimage.upstream import releases
-from clusterimage.upstream.checksums import Fact, publishes_sha256
+from clusterimage.upstream.checksums import Fact, publishes_sha256, publishes_sha512
 from clusterimage.upstream.files import UpstreamFile
 
 
@@ -29,12 +29,14 @@ def constants(url: str, release: KubeadmTags) -> UpstreamFile:
 
 def _file(request: FileRequest, facts: tuple[Fact, ...]) -> UpstreamFile:
     has_checksum = publishes_sha256(facts, request.component, request.version) is not False
+    has_sha512 = publishes_sha512(facts, request.component, request.version) is not False
     return UpstreamFile(
         url=request.url,
         label=f"{request.component} {request.version} linux/{request.arch}",
         arch=request.arch,
         members=tuple(member for member, _ in request.install if member),
         checksum_url=request.checksum_url if has_checksum else "",
+        sha512_url=request.sha512_url if has_sha512 else "",
     )
 
 

@@ -51,10 +51,19 @@ def publishes_sha256(facts: tuple[Fact, ...], component: str, version: str) -> b
 
     What was only inferred, and not measured or read in a release script, does not count as published.
     """
+    return _publishes(facts, component, version, _SHA256)
+
+
+def publishes_sha512(facts: tuple[Fact, ...], component: str, version: str) -> bool | None:
+    """Return whether upstream publishes a sha512 of that release, as publishes_sha256 does."""
+    return _publishes(facts, component, version, ("sha512",))
+
+
+def _publishes(facts: tuple[Fact, ...], component: str, version: str, kinds: tuple[str, ...]) -> bool | None:
     rows = [fact for fact in facts if component in fact.components]
     if not rows:
         return None
-    return any(row.kind in _SHA256 and not row.inferred and row.holds(number(version)) for row in rows)
+    return any(row.kind in kinds and not row.inferred and row.holds(number(version)) for row in rows)
 
 
 def number(text: str) -> tuple[int, ...]:

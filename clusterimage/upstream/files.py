@@ -8,6 +8,7 @@
 https://kubernetes.io/releases/download/#binaries (a digest beside each binary)
 """
 
+import hashlib
 import posixpath
 import threading
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ class UpstreamFile:
     members: tuple[str, ...]
     checksum_url: str = ""
     text: str = ""
+    sha512_url: str = ""
 
 
 class Files:
@@ -65,8 +67,8 @@ class Files:
         if self._files.setdefault(path, file) != file:
             hint = "describe it once, with every member that is wanted"
             raise ClusterImageError(f"two different stand-ins are wanted for {file.url}", hint=hint)
-        if file.checksum_url:
-            self._lists.setdefault(_path(file.checksum_url), set()).add(path)
+        for url in filter(None, (file.checksum_url, file.sha512_url)):
+            self._lists.setdefault(_path(url), set()).add(path)
 
     def _blob(self, path: str) -> Blob:
         if path not in self._made:
@@ -81,9 +83,10 @@ class Files:
         return file.text.encode() or _generate(path, file, self._size)
 
     def _list(self, path: str) -> bytes:
-        digests = {posixpath.basename(file): self._blob(file).digest for file in self._lists[path]}
-        hexes = {name: digest.removeprefix("sha256:") for name, digest in sorted(digests.items())}
-        if path.endswith(".sha256") and len(hexes) == 1:
+        blobs = {posixpath.basename(file): self._blob(file) for file in sorted(self._lists[path])}
+        kind = "sha512" if path.endswith(".sha512") else "sha256"
+        hexes = {name: hashlib.new(kind, blob.data).hexdigest() for name, blob in sorted(blobs.items())}
+        if path.endswith((".sha256", ".sha512")) and len(hexes) == 1:
             return "".join(hexes.values()).encode()
         return "".join(f"{hexadecimal}  {name}\n" for name, hexadecimal in hexes.items()).encode()
 

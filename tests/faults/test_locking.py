@@ -99,7 +99,7 @@ def test_what_nobody_vouches_for_is_said_and_counted(project: Project, upstream:
 
     lock = (project.root / "locks/fake/v1.22.15.toml").read_text()
     assert result.code == 0
-    assert result.err.count("nerdctl 0.19.0 amd64") == 1
+    assert result.err.count("nerdctl 1.7.7 amd64") == 1
     assert "# Trusted on first use, without a published checksum: " in lock
 
 
@@ -163,3 +163,19 @@ def test_another_compressor_than_the_locked_one_is_refused(project: Project, loc
     result = project.doit("build", "mirror=fake", "cni=none", "platform=amd64")
 
     assert result.code != 0 and "the lock names the compressor 'isal isa-l-9" in result.out
+
+
+def test_versions_that_do_not_fit_are_not_locked(project: Project, upstream: Upstream) -> None:
+    project.edit("versions.toml", '["<1.26", "1.3.6"]', '["<1.26", "1.2.9"]')
+
+    result = project.doit("lock", "mirror=fake")
+
+    assert result.code != 0 and "containerd 1.7.36 and runc 1.2.9 do not fit" in result.text
+    assert not (project.root / "locks/fake/v1.22.15.toml").exists()
+
+
+def test_known_holes_are_said_when_they_are_locked(project: Project, upstream: Upstream) -> None:
+    result = project.doit("lock", "mirror=fake")
+
+    assert result.code == 0
+    assert result.err.count("docker 20.10.24 has known CVEs (CVE-2024-21626, ") == 1

@@ -39,11 +39,11 @@ def test_an_own_daemon_json_and_docker_service_take_the_place_of_ours(built_by: 
 
 
 @pytest.mark.parametrize(
-    ("cri", "old", "new"), [("docker", "20.10.24", "20.10.21"), ("containerd", "1.6.39", "1.6.12")]
+    ("cri", "old", "new"), [("docker", "20.10.24", "20.10.21"), ("containerd", "1.7.36", "1.7.34")]
 )
 def test_another_version_of_a_runtime_is_a_row(built_by: Callable[..., Project], cri: str, old: str, new: str) -> None:
     project = built_by(*SMALL)
-    project.edit("versions.toml", f'["<1.24", "{old}"]', f'["<1.24", "{new}"]')
+    project.edit("versions.toml", f'", "{old}", {{', f'", "{new}", {{')
 
     project.build(*SMALL, f"cri={cri}")
 

@@ -89,7 +89,7 @@ VERSIONS = [
     ("bin/kubelet", ["--version"], "Kubernetes v1.20.2"),
     ("bin/kubectl", ["version", "--client", "--short"], "v1.20.2"),
     ("bin/crictl", ["--version"], "1.20.0"),
-    ("bin/nerdctl", ["--version"], "0.19.0"),
+    ("bin/nerdctl", ["--version"], "1.7.7"),
     ("bin/seautil", ["version"], "0.9.1"),
     ("cri/runc", ["--version"], "runc version 1.1.5"),
     ("cri/containerd.tar.gz:bin/containerd", ["--version"], "1.6.20"),

@@ -15,9 +15,9 @@ from tests.integration.real.loopback_servers import Upstream
 K8S = "v1.20.2"
 # What a user does who wants another version: the row of versions.toml says Debian's.
 _ROWS = (
-    ('["<1.21", "19.03.15"]', '["<1.21", "20.10.24"]'),
-    ('["<1.24", "1.6.39"]', '["<1.24", "1.6.20"]'),
-    ('["<1.24", "1.1.15"]', '["<1.24", "1.1.5"]'),
+    ('["<1.21", "19.03.15",', '["<1.21", "20.10.24",'),
+    ('["<1.26", "1.7.36",', '["<1.26", "1.6.20",'),
+    ('["<1.26", "1.3.6"]', '["<1.26", "1.1.5"]'),
 )
 _PROFILE = """
 [mirrors.real]

@@ -15,7 +15,7 @@ from tests.integration.real.debian_packages import ARCHES, native_arch, open_roo
 from tests.integration.real.kubernetes_build import go_environment
 
 CRICTL = "v1.20.0"
-NERDCTL = "0.19.0"
+NERDCTL = "1.7.7"
 SEAUTIL = "v0.9.1"
 SEALOS = "4.3.7"
 CRI_DOCKERD = "0.2.6"

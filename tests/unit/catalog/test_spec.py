@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clusterimage.catalog import spec
+from clusterimage.catalog.component import VersionRow
 from clusterimage.catalog.spec import Calico, Component, Mirror, Rule, Runtime, Spec
 from clusterimage.values.version import Range, Version
 from tests.conftest import ROOT
@@ -65,7 +66,7 @@ def test_a_component_keeps_what_it_says(small_spec: Spec) -> None:
 
     assert (dockerd.cri, dockerd.kubernetes, dockerd.mode) == ("docker", EVERY, 0o644)
     assert dockerd.flavors == (("sealer", Range.parse(">=1.24")), ("sealos", EVERY))
-    assert dockerd.versions == ((EVERY, "0.3.26"),)
+    assert dockerd.versions == (VersionRow(EVERY, "0.3.26"),)
     assert small_spec.component("docker").arches == (("amd64", "x86_64"), ("arm64", "aarch64"))
     assert (operator.cni, operator.arches, operator.version_of) == ("calico", (("any", "any"),), "calico")
 
@@ -128,6 +129,13 @@ def test_a_mirror_is_read_and_may_be_empty(small_spec: Spec) -> None:
         ('mode = "0644"', 'mode = "0600"', "component.docker.mode: must be 0644 or 0755, not '0600'"),
         ('mode = "0644"', "mode = 420", "component.docker.mode: must be a string, not 420"),
         ('["<1.23", "1.22.0"]', '["<1.23"]', 'component.crictl.versions[0]: must be ["range", "version"]'),
+        ('["", "1.23.0"]', '["", "1.23.0", 1]', 'component.crictl.versions[1]: must be ["range", "version"]'),
+        ('["", "1.23.0"]', '["", "1.23.0", { til = "" }]', "component.crictl.versions[1].til: is not a known key"),
+        (
+            '["", "1.23.0"]',
+            '["", "1.23.0", { until = 1 }]',
+            "component.crictl.versions[1].until: must be a string, not 1",
+        ),
         ('["", "1.23.0"]', '["", 1.23]', 'component.crictl.versions[1]: must be ["range", "version"]'),
         ('["", "1.23.0"]', '"1.23.0"', 'component.crictl.versions[1]: must be ["range", "version"]'),
         ('["<1.23", "1', '["1.23", "1', "component.crictl.versions[0]: '1.23' is not a range"),

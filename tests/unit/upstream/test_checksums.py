@@ -74,6 +74,8 @@ def test_every_file_of_a_release_has_a_template_that_upstream_publishes_or_anoth
         if published and file.checksum_url:
             expected = {name.replace("{url}", file.url).format(version=file.version, arch=file.arch) for name in names}
             assert file.checksum_url in expected, f"{file.component} {file.version}: no such file upstream"
+        if file.sha512_url:
+            assert checksums.publishes_sha512(FACTS, file.component, file.version)
 
 
 def test_no_digest_stands_twice_in_the_table() -> None:
