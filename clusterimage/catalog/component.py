@@ -31,7 +31,8 @@ class VersionRow:
 class Component:
     """One upstream file by version and architecture; `install` maps archive members ("" = the file) to image paths.
 
-    `flavors` limits it to those flavors, each with a Kubernetes version range; empty means all flavors.
+    `flavors` limits it to those flavors, each with a Kubernetes version range; empty means all flavors. `others` are
+    where the same file is published too, to be asked in that order.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Component:
     version_of: str
     flavors: tuple[tuple[str, Range], ...] = ()
     sha512: str = ""
+    others: tuple[str, ...] = ()
 
     def row(self, kubernetes: Version, flavor: str) -> VersionRow:
         """Return the first row that holds; without one raise ConfigError."""
@@ -67,13 +69,18 @@ class Component:
 def read(name: str, table: Table) -> Component:
     """Read a [component.NAME] table; the first error raises ConfigError with its key path."""
     table.only(*_COMPONENT_KEYS)
+    urls = table.texts("urls", ())
+    if bool(urls) == ("url" in table.values):
+        raise table.error(
+            "url", "is missing" if not urls else "and `urls` say the same", "one of both: `urls` in order"
+        )
     versions = table.values.get("versions", "kubernetes")
     if isinstance(versions, str) and versions not in _VERSIONS_OF:
         raise table.error("versions", f"must be rows or a name, not {versions!r}", nearest(versions, _VERSIONS_OF))
     return Component(
         name=name,
         part=table.text("part"),
-        url=table.text("url"),
+        url=urls[0] if urls else table.text("url"),
         checksum=table.text("checksum", ""),
         table=table.text("table", ""),
         arches=table.pairs("arch") or tuple((arch, arch) for arch in ARCHES),
@@ -86,12 +93,13 @@ def read(name: str, table: Table) -> Component:
         version_of=versions if isinstance(versions, str) else "",
         flavors=tuple((name, table.table("flavor").parse(name, Range.parse)) for name, _ in table.pairs("flavor")),
         sha512=table.text("sha512", ""),
+        others=urls[1:],
     )
 
 
 _VERSIONS_OF = ("kubernetes", "calico")
 _COMPONENT_KEYS = (
-    *("part", "url", "checksum", "sha512", "table", "arch", "install"),
+    *("part", "url", "urls", "checksum", "sha512", "table", "arch", "install"),
     *("mode", "cri", "cni", "kubernetes", "flavor", "versions"),
 )
 

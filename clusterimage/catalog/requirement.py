@@ -25,7 +25,8 @@ NODE = "node"
 class FileRequest:
     """A required file: its URLs, and its install paths by archive member; `arch` may be `any`.
 
-    `vulnerable` lists the CVEs that its version is known to have, `why` the reason for taking it nevertheless.
+    `others` are its URL, checksum URL and sha512 URL at further places. `vulnerable` lists the CVEs that its version is
+    known to have, `why` the reason for taking it nevertheless.
     """
 
     component: str
@@ -40,6 +41,7 @@ class FileRequest:
     cri: str
     cni: str
     sha512_url: str = ""
+    others: tuple[tuple[str, str, str], ...] = ()
     vulnerable: tuple[str, ...] = ()
     why: str = ""
 
@@ -47,6 +49,21 @@ class FileRequest:
     def key(self) -> tuple[str, str, str]:
         """The key of its pin in a lock."""
         return self.component, self.version, self.arch
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where it is published, in the order in which to ask."""
+        return self.url, *(url for url, _, _ in self.others)
+
+    @property
+    def checksum_urls(self) -> tuple[str, ...]:
+        """Where its checksum is published, in the order in which to ask."""
+        return tuple(dict.fromkeys(filter(None, (self.checksum_url, *(url for _, url, _ in self.others)))))
+
+    @property
+    def other_sha512_urls(self) -> tuple[str, ...]:
+        """Where its sha512 is published besides `sha512_url`."""
+        return tuple(url for _, _, url in self.others if url and url != self.sha512_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +173,24 @@ def _file(
     row = None if component.version_of else component.row(kubernetes, flavor)
     version = row.version if row else calico.version if component.version_of == "calico" else kubernetes.number
     known = {"version": version, "arch": spelling, "kubernetes": str(kubernetes), "manifest": calico.manifest}
-    url = _filled(component, "url", component.url, known)
-    also = known | {"url": url, "name": url.rsplit("/", 1)[-1]}
+    url, *others = (_filled(component, "url", text, known) for text in (component.url, *component.others))
+    also = [known | {"url": one, "name": one.rsplit("/", 1)[-1]} for one in (url, *others)]
+    checksums = [_filled(component, "checksum", component.checksum, one) for one in also]
+    sha512s = [_filled(component, "sha512", component.sha512, one) for one in also]
     return FileRequest(
         component=component.name,
         version=version,
         arch=arch,
         url=url,
-        checksum_url=_filled(component, "checksum", component.checksum, also),
+        checksum_url=checksums[0],
         table=component.table,
         install=tuple((member, _filled(component, "install", place, known)) for member, place in component.install),
         mode=component.mode,
         part=component.part,
         cri=component.cri,
         cni=component.cni,
-        sha512_url=_filled(component, "sha512", component.sha512, also),
+        sha512_url=sha512s[0],
+        others=tuple(zip(others, checksums[1:], sha512s[1:], strict=True)),
         vulnerable=row.vulnerable if row else (),
         why=row.why if row else "",
     )

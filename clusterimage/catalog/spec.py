@@ -73,7 +73,10 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """Replacement download sources; names and digests in the lock stay the same, except with `own_bytes`."""
+    """Replacement download sources; names and digests in the lock stay the same, except with `own_bytes`.
+
+    In `files` and `registries` a key that is there several times has several places, to be asked in that order.
+    """
 
     name: str
     files: tuple[tuple[str, str], ...] = ()
@@ -228,12 +231,18 @@ def _rules(top: Table, section: str, range_key: str, value_key: str, key: str = 
     return tuple(rules)
 
 
+def _several(table: Table, key: str) -> tuple[tuple[str, str], ...]:
+    """Return a table of strings, or of lists of strings, as pairs: a key of several places is there several times."""
+    rows = table.table(key)
+    return tuple((name, place) for name in rows.values for place in rows.texts(name))
+
+
 def _mirror(name: str, table: Table) -> Mirror:
     table.only("files", "registries", "ca", "plain_http", "own_bytes")
     return Mirror(
         name=name,
-        files=table.pairs("files"),
-        registries=table.pairs("registries"),
+        files=_several(table, "files"),
+        registries=_several(table, "registries"),
         ca=table.text("ca", ""),
         plain_http=table.texts("plain_http", ()),
         own_bytes=table.get("own_bytes", bool, False),

@@ -118,6 +118,11 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def served() -> list[str]:
+    """Return who served what in this run, a line each, if there was a choice."""
+    return _network().health.lines() if _network.cache_info().currsize else []
+
+
 @functools.cache
 def _registry() -> Network:
     pushing = invocation.plan().selection.pushing

@@ -137,6 +137,7 @@ class LineReporter:
         self._write("" if self.failed else self.images())
         if self.answered and not (self.ran or self.skipped or self.failed):
             return
+        self._write("".join(f"{line}\n" for line in action.served()))
         seconds = time.monotonic() - self.started
         failed = f", {self.failed} failed" if self.failed else ""
         self._write(f"{self.ran} tasks run, {self.skipped} up to date{failed}, {seconds:.1f} s\n")

@@ -52,7 +52,7 @@ class Descriptor:
 
 @dataclass(frozen=True, slots=True)
 class LockedFile:
-    """A pinned file."""
+    """A pinned file; `others` are URLs that it is published at too, which are no part of the pin."""
 
     component: str
     version: str
@@ -61,6 +61,7 @@ class LockedFile:
     digest: Digest
     size: int
     witness: str
+    others: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -194,6 +195,7 @@ def _file(row: Table) -> LockedFile:
         digest=row.parse("sha256", Digest.parse),
         size=row.get("size", int),
         witness=row.text("witness"),
+        others=row.texts("others", ()),
     )
 
 
@@ -270,6 +272,7 @@ def _file_lines(file: LockedFile) -> list[str]:
         f"sha256 = {quote(file.digest.hex)}",
         f"size = {file.size}",
         f"witness = {quote(file.witness)}",
+        *([f"others = [{', '.join(map(quote, file.others))}]"] if file.others else []),
     ]
 
 

@@ -21,7 +21,8 @@ from clusterimage.locks.lock import Descriptor
 from clusterimage.oci.upload import MOUNTED, PRESENT, UPLOADED, Repository, upload
 from clusterimage.transport.network import Network
 from clusterimage.transport.parallel import parallel_map
-from clusterimage.transport.store import retry, single_flight
+from clusterimage.transport.retry import retry
+from clusterimage.transport.store import single_flight
 from clusterimage.values.digest import Digest
 from clusterimage.values.errors import ClusterImageError, FetchError
 from clusterimage.values.reference import Reference

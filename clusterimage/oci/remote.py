@@ -15,7 +15,8 @@ from clusterimage.storage import manifest
 from clusterimage.storage.manifest import Entry
 from clusterimage.transport.network import Network, chunks
 from clusterimage.transport.parallel import parallel_map
-from clusterimage.transport.store import Store, Wanted, retry
+from clusterimage.transport.retry import retry
+from clusterimage.transport.store import Store, Wanted
 from clusterimage.values import digest as digests
 from clusterimage.values.digest import Digest
 from clusterimage.values.errors import ClusterImageError, ConfigError, DigestMismatch, FetchError
@@ -63,16 +64,32 @@ def write_list(image: LockedImage, arch: str, dest: Path) -> None:
 
 
 def _fetch(network: Network, reference: Reference, store: Store, descriptor: Descriptor, kind: str) -> None:
-    base = network.repository_url(reference.host, reference.repository)
     headers = {"Accept": _ACCEPT} if kind == "manifests" else {}
-    opener = network.opener(f"{base}/{kind}/{descriptor.digest}", headers, descriptor.size)
     wanted = Wanted(f"{reference} {descriptor.digest}", descriptor.digest, descriptor.size)
-    store.fetch(wanted, opener, network.attempts, network.moved)
+    if store.has(wanted.digest):
+        return
+
+    def fetch(base: str, attempts: int) -> None:
+        opener = network.opener(f"{base}/{kind}/{descriptor.digest}", headers, descriptor.size)
+        store.fetch(wanted, opener, attempts, network.moved)
+
+    network.ask(wanted.what, network.repository_places(reference.host, reference.repository), fetch)
 
 
 def _document(network: Network, reference: Reference, what: str, store: Store) -> tuple[Descriptor, dict[str, Any]]:
-    """Fetch the manifest or index of a tag or digest (`what`) and store it; at most 4 MiB."""
-    url = f"{network.repository_url(reference.host, reference.repository)}/manifests/{what}"
+    """Fetch the manifest or index of a tag or digest (`what`) and store it."""
+    places = network.repository_places(reference.host, reference.repository)
+
+    def fetch(base: str, attempts: int) -> tuple[Descriptor, dict[str, Any]]:
+        return _read(network, reference, f"{base}/manifests/{what}", what, store, attempts)
+
+    return network.ask(str(reference), places, fetch)
+
+
+def _read(
+    network: Network, reference: Reference, url: str, what: str, store: Store, attempts: int
+) -> tuple[Descriptor, dict[str, Any]]:
+    """Fetch the manifest or index at `url`; at most 4 MiB. What is neither raises FetchError."""
     got: list[tuple[str, bytes]] = []
 
     def act() -> bool:
@@ -85,7 +102,7 @@ def _document(network: Network, reference: Reference, what: str, store: Store) -
             got.append((response.headers.get("Content-Type", ""), data))
         return True
 
-    retry(str(reference), network.attempts, act)
+    retry(str(reference), attempts, act)
     media_type, data = got[-1]
     digest = digests.of_bytes(data)
     if what.startswith("sha256:") and str(digest) != what:
@@ -94,7 +111,7 @@ def _document(network: Network, reference: Reference, what: str, store: Store) -
     media_type = body.get("mediaType") or media_type.partition(";")[0].strip()
     if media_type not in (*INDEXES, *MANIFESTS):
         hint = "only OCI and Docker schema 2 images can be saved"
-        raise ClusterImageError(f"{reference}: unknown media type {media_type!r}", hint=hint)
+        raise FetchError(f"{reference}: unknown media type {media_type!r}", hint=hint)
     store.put(data)
     return Descriptor(digest, len(data), media_type), body
 
@@ -103,9 +120,9 @@ def _parse(reference: Reference, data: bytes) -> dict[str, Any]:
     try:
         body = json.loads(data)
     except ValueError as error:
-        raise ClusterImageError(f"{reference}: its manifest is not JSON: {error}") from error
+        raise FetchError(f"{reference}: its manifest is not JSON: {error}") from error
     if not isinstance(body, dict):
-        raise ClusterImageError(f"{reference}: its manifest is not an object")
+        raise FetchError(f"{reference}: its manifest is not an object")
     return body
 
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from clusterimage.locks.lock import Descriptor
 from clusterimage.transport.network import Call, Network, redact
-from clusterimage.transport.store import retry
+from clusterimage.transport.retry import retry
 from clusterimage.values.errors import FetchError
 from clusterimage.values.reference import Reference
 

@@ -95,10 +95,11 @@ def _save(network: Network, locking: Locking, known: Lock, facts: Facts, store: 
         for needed in locking.flavors:
             compatibility.refuse(needed, pairs)
     requests, images = known.lacks(locking.requirement)
-    urls = tuple(dict.fromkeys(request.checksum_url for request in requests if request.checksum_url))
-    checksums = dict(zip(urls, parallel_map(lambda url: source.published(network, url), urls, _AT_ONCE), strict=True))
+    urls = tuple(dict.fromkeys(request.checksum_urls for request in requests if request.checksum_urls))
+    texts = parallel_map(lambda places: source.published(network, *places), urls, _AT_ONCE)
+    checksums = dict(zip(urls, texts, strict=True))
     files = parallel_map(
-        lambda request: source.pin(network, request, checksums.get(request.checksum_url), store, of_files),
+        lambda request: source.pin(network, request, checksums.get(request.checksum_urls), store, of_files),
         requests,
         _AT_ONCE,
     )

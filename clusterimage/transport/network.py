@@ -8,17 +8,18 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from clusterimage.catalog.spec import EMBEDDED, Mirror
-from clusterimage.transport import credentials
+from clusterimage.transport import credentials, places
 from clusterimage.transport.credentials import Credentials
 from clusterimage.transport.limiter import HostLimiter, seconds
+from clusterimage.transport.places import Health, Place
 from clusterimage.values.digest import CHUNK
 from clusterimage.values.errors import ClusterImageError, ConfigError, FetchError
 from clusterimage.values.reference import DOCKER_HUB
@@ -26,6 +27,7 @@ from clusterimage.values.reference import DOCKER_HUB
 if TYPE_CHECKING:
     import requests
 
+T = TypeVar("T")
 Opener = Callable[[int], "AbstractContextManager[requests.Response]"]
 AGENT = "clusterimage"
 _ONLINE = "build once without offline=yes"
@@ -74,6 +76,7 @@ class Network:
     timeout: float = 60.0
     attempts: int = 5
     moved: Callable[[int], None] = _no_progress
+    health: Health = field(default_factory=Health)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -83,25 +86,27 @@ class Network:
 
     # ------------------------------------------------------------------ where
 
+    def file_places(self, url: str) -> tuple[Place, ...]:
+        """Return where to fetch the file published at `url`, mirrors applied, in the order in which to ask."""
+        return places.of_file(self.mirror, url)
+
     def file_url(self, url: str) -> str:
-        """Return the URL to fetch the file published at `url` from, mirrors applied."""
-        for prefix, base in self.mirror.files:
-            if prefix and url.startswith(prefix):
-                return base + url.removeprefix(prefix)
-        for prefix, base in self.mirror.files:
-            if not prefix:
-                return f"{base.rstrip('/')}/{url.partition('://')[2]}"
-        return url
+        """Return the first of the places of a file."""
+        return self.file_places(url)[0].url
+
+    def repository_places(self, host: str, repository: str) -> tuple[Place, ...]:
+        """Return the distribution API URLs of a repository, mirrors applied: https://HOST/v2/REPOSITORY."""
+        return places.of_repository(self.mirror, self.sources, host, repository)
 
     def repository_url(self, host: str, repository: str) -> str:
-        """Return the distribution API URL of a repository, mirrors applied: https://HOST/v2/REPOSITORY."""
-        place = dict(self.mirror.registries)
-        target = place.get(host) or place.get("*", "").replace("{host}", host) or self.sources.get(host, host)
-        real, _, prefix = target.partition("/")
-        if real == DOCKER_HUB:
-            real = "registry-1.docker.io"
-        scheme = "http" if real in self.mirror.plain_http else "https"
-        return f"{scheme}://{real}/v2/{f'{prefix}/' if prefix else ''}{repository}"
+        """Return the first of the places of a repository."""
+        return self.repository_places(host, repository)[0].url
+
+    def ask(self, what: str, candidates: Sequence[Place], fetch: Callable[[str, int], T]) -> T:
+        """Return what `fetch(url, attempts)` returns of the first of the places that gives it (see places.ask)."""
+        if self.mirror.files or self.mirror.registries:
+            self.health.choice = self.health.choice or len({place.base for place in candidates}) > 1
+        return places.ask(self.health, what, candidates, self.attempts, fetch)
 
     # --------------------------------------------------------------- requests
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from clusterimage.storage import files
 from clusterimage.transport.network import Opener, chunks
+from clusterimage.transport.retry import ONCE, retry
 from clusterimage.values import digest as digests
 from clusterimage.values import stamp
 from clusterimage.values.digest import Digest, Hasher
@@ -177,10 +177,10 @@ class Transfer:
             log.info("%s: going on from byte %d", self.wanted.what, self.hasher.size)
             self.moved(self.hasher.size)
         self.furthest = self.hasher.size
-        retry(self.wanted.what, attempts, lambda: self._try(opener))
+        retry(self.wanted.what, attempts, lambda: self._try(opener, once=attempts == ONCE))
 
-    def _try(self, opener: Opener) -> bool:
-        """Send one request; return False if it failed after new bytes were received."""
+    def _try(self, opener: Opener, *, once: bool) -> bool:
+        """Send one request; return False if it failed after new bytes were received and there is to be another one."""
         if self.hasher.size == self.wanted.size:
             return True
         try:
@@ -188,6 +188,9 @@ class Transfer:
         except FetchError as error:
             if error.retryable and self.hasher.size > self.furthest:
                 self.furthest = self.hasher.size
+                error.progress = True
+                if once:
+                    raise
                 log.warning("%s: %s; going on from byte %d", self.wanted.what, error.problem, self.hasher.size)
                 return False
             raise
@@ -240,24 +243,3 @@ def single_flight(path: Path) -> Iterator[None]:
     """Let one thread at a time create `path`; the others wait and then find it."""
     with _locks[path]:
         yield
-
-
-def retry(what: str, attempts: int, act: Callable[[], bool]) -> None:
-    """Call `act` until it returns True; a retryable FetchError is retried, up to `attempts` failures in a row.
-
-    `act` returns False for a failure after progress, which resets the count. The delay is the error's `wait` (from
-    Retry-After), else exponential: 0.5 s, doubled up to 8 s.
-    """
-    failures = 0
-    while True:
-        try:
-            if act():
-                return
-            failures = 0
-        except FetchError as error:
-            failures += 1
-            if not error.retryable or failures >= attempts:
-                raise
-            wait = min(0.25 * 2**failures, 8.0) if error.wait is None else error.wait
-            log.warning("%s: %s; again in %.1f s", what, error.problem, wait)
-            time.sleep(wait)

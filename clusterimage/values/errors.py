@@ -44,8 +44,10 @@ class FetchError(ClusterImageError):
     """A server did not give what was asked for; `retryable` says whether the same request may succeed later.
 
     `wait` is how many seconds the server asks to leave it alone, None where it says nothing, `status` its HTTP status
-    where there is one.
+    where there is one; `progress` says that some of it came and is kept.
     """
+
+    progress = False
 
     def __init__(
         self, problem: str, *, hint: str = "", retryable: bool = False, wait: float | None = None, status: int = 0

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from clusterimage.transport.network import Opener
-from clusterimage.transport.store import Store, Wanted, retry, single_flight
+from clusterimage.transport.retry import retry
+from clusterimage.transport.store import Store, Wanted, single_flight
 from clusterimage.upstream import Faults, Upstream
 from clusterimage.values.digest import of_bytes, of_file
 from clusterimage.values.errors import DigestMismatch, FetchError
