@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clusterimage.catalog import kubeadm_tags
@@ -94,13 +94,18 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a requirement follows from, except for the tags of kubeadm's images; `flavors` are those to be built."""
+    """What a requirement follows from, except for the tags of kubeadm's images.
+
+    `flavors`, `cris` and `cnis` are those to be built; no CRI or CNI stands for all.
+    """
 
     spec: Spec
     kubernetes: Version
     extra: tuple[Reference, ...]
     root: Path
     flavors: tuple[str, ...]
+    cris: tuple[str, ...] = ()
+    cnis: tuple[str, ...] = ()
 
     def refuse_too_old(self) -> None:
         """Raise ConfigError for a version that cannot be built."""
@@ -115,8 +120,21 @@ class Demand:
         }
 
     def wanted(self, needs: dict[str, Requirement]) -> tuple[Requirement, Requirement]:
-        """Return what the flavors to be built require, and what any flavor does."""
-        return union([needs[flavor] for flavor in self.flavors]), union(tuple(needs.values()))
+        """Return what is to be built requires, and what any flavor, CRI and CNI does."""
+        return union(self.each(needs)), union(tuple(needs.values()))
+
+    def each(self, needs: dict[str, Requirement]) -> tuple[Requirement, ...]:
+        """Return what each of the flavors to be built requires, without the CRIs and CNIs that are not built."""
+        return tuple(self._narrowed(needs[flavor]) for flavor in self.flavors)
+
+    def _narrowed(self, needed: Requirement) -> Requirement:
+        cris = {runtime.name for runtime in self.spec.runtimes} - set(self.cris) if self.cris else set()
+        cnis = set(self.spec.flavor(SEALER).cni) - set(self.cnis) if self.cnis else set()
+        return replace(
+            needed,
+            files=tuple(file for file in needed.files if file.cri not in cris and file.cni not in cnis),
+            images=tuple(image for image in needed.images if image.group not in cnis),
+        )
 
 
 def require(

@@ -84,15 +84,15 @@ def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None =
     for version in selection.versions:
         path = layout.lock(version)
         pins = _pins(layout, path)
-        demand = Demand(spec, version, extra, layout.root, flavors)
+        cris, cnis = selection.parts(version)
+        demand = Demand(spec, version, extra, layout.root, flavors, selection.cris, cnis)
         demand.refuse_too_old()
         tags, unlisted = _tags(demand, pins)
         needs = demand.requirements(tags)
         needed, any_flavor = demand.wanted(needs)
-        missing = sum(map(len, pins.lacks(needed))) if pins else len(needed.files) + len(needed.images)
-        missing += not tags
-        each = tuple(needs[flavor] for flavor in flavors)
-        lockings.append(Locking(needed, any_flavor, path, missing, each, tags, unlisted))
+        built, _ = replace(demand, cris=cris).wanted(needs)
+        missing = (sum(map(len, pins.lacks(built))) if pins else len(built.files) + len(built.images)) + (not tags)
+        lockings.append(Locking(needed, any_flavor, path, missing, cris, demand.each(needs), tags, unlisted))
         if pins is not None and not missing:
             recipes += [Recipe(spec, spec.flavor(flavor), selection, layout, needs[flavor], pins) for flavor in flavors]
     chosen = [(recipe, one) for recipe in recipes for one in selection.combinations if recipe.makes(one)]

@@ -81,7 +81,7 @@ class Pushing:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The parsed variables of one command line."""
+    """The parsed variables of one command line; `cris` are those of cri=, () without."""
 
     combinations: tuple[Combination, ...]
     arches: tuple[str, ...]
@@ -97,11 +97,17 @@ class Selection:
     port: int = 0
     compared: tuple[str, str] = ("", "")
     form: str = FORMATS[0]
+    cris: tuple[str, ...] = ()
 
     @property
     def versions(self) -> tuple[Version, ...]:
         """The Kubernetes versions without duplicates, in the given order."""
         return tuple(dict.fromkeys(combination.kubernetes for combination in self.combinations))
+
+    def parts(self, version: Version) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the CRIs and the CNIs of the images of `version`."""
+        chosen = [one for one in self.combinations if one.kubernetes == version]
+        return tuple(dict.fromkeys(one.cri for one in chosen)), tuple(dict.fromkeys(one.cni for one in chosen))
 
     def reference(self, combination: Combination, flavor: Flavor) -> Reference:
         """Return the image name of `combination`; one tag for several versions raises ConfigError."""
@@ -155,6 +161,7 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         compared=(variables.get("a", ""), variables.get("b", "")),
         form=_form(variables.get("format") or FORMATS[0]),
         compression=_compression(variables.get("compression", ""), spec.defaults.compression),
+        cris=_cris(spec, versions[0], variables["cri"]) if variables.get("cri") else (),
     )
 
 

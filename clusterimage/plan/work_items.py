@@ -59,15 +59,16 @@ class Unlisted:
 class Locking:
     """A version to lock: what is needed now and what any flavor may need, whose pins are kept; where the lock goes.
 
-    `missing` counts what is not pinned yet, `flavors` is what each flavor needs for itself.
-    `tags` are those of kubeadm's images; those of a release that is `unlisted`
-    are in its lock, and without them the requirement lacks these images.
+    `missing` counts what is not pinned yet of images with `cris` (() for all); `flavors` is what each flavor needs for
+    itself. `tags` are those of kubeadm's images; those of a release that is `unlisted` are in its lock; without them
+    the requirement lacks these images.
     """
 
     requirement: Requirement
     any_flavor: Requirement
     path: Path
     missing: int
+    cris: tuple[str, ...] = ()
     flavors: tuple[Requirement, ...] = ()
     tags: KubeadmTags | None = None
     unlisted: Unlisted | None = None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from clusterimage.catalog.requirement import FileRequest
+from clusterimage.catalog.requirement import FileRequest, ImageRequest
 from clusterimage.catalog.spec import EMBEDDED
 from clusterimage.locks import lock, source
 from clusterimage.locks.image_witness import disputed, vouch
 from clusterimage.locks.lock import FIRST_USE, Lock, LockedConstants, LockedFile, LockedImage
+from clusterimage.plan.selection import CNIS
 from clusterimage.plan.work_items import Locking
 from clusterimage.resolve.pin import pin
 from clusterimage.storage import compression
@@ -20,6 +23,8 @@ from clusterimage.transport.store import Store
 from clusterimage.values.errors import ClusterImageError, ConfigError, NewerFormatError
 from clusterimage.values.table import Table
 
+R = TypeVar("R", FileRequest, ImageRequest)
+P = TypeVar("P", LockedFile, LockedImage)
 log = logging.getLogger(__name__)
 _AT_ONCE = 8
 
@@ -98,22 +103,57 @@ def _save(network: Network, locking: Locking, known: Lock, facts: Facts, store: 
     urls = tuple(dict.fromkeys(request.checksum_urls for request in requests if request.checksum_urls))
     texts = parallel_map(lambda places: source.published(network, *places), urls, _AT_ONCE)
     checksums = dict(zip(urls, texts, strict=True))
-    files = parallel_map(
-        lambda request: source.pin(network, request, checksums.get(request.checksum_urls), store, of_files),
-        requests,
-        _AT_ONCE,
+    gone: list[_Gone] = []
+    files = _some(
+        lambda one: source.pin(network, one, checksums.get(one.checksum_urls), store, of_files), requests, gone
     )
-    references = dict.fromkeys(image.reference for image in images)
-    pinned = parallel_map(
-        lambda reference: vouch(pin(network, reference, store), of_images), tuple(references), _AT_ONCE
-    )
+    distinct = {image.reference: image for image in images}
+    pinned = _some(lambda one: vouch(pin(network, one.reference, store), of_images), tuple(distinct.values()), gone)
     kept = known.only(locking.any_flavor)
     if network.mirror.name != EMBEDDED:
         _tell(locking.path, requests, files, pinned, facts)
-    gone = {request.key for request in requests}
-    files += [file for file in kept.files if file.key not in gone]
-    lock.save(locking.path, replace(kept, files=tuple(files), images=(*pinned, *kept.images)))
-    log.info("%s: %d files and %d images pinned", locking.path, len(requests), len(references))
+    replaced = {request.key for request in requests}
+    others = [file for file in kept.files if file.key not in replaced]
+    lock.save(locking.path, replace(kept, files=(*files, *others), images=(*pinned, *kept.images)))
+    log.info("%s: %d files and %d images pinned", locking.path, len(files), len(pinned))
+    _raise_first(gone, locking)
+
+
+def _raise_first(gone: list[_Gone], locking: Locking) -> None:
+    """Raise the first error of what is to be built now; the others are told."""
+    for one in gone:
+        if one.cri and locking.cris and one.cri not in locking.cris:
+            log.warning("%s: %s", locking.path.as_posix(), one.error.problem, extra={"notice": True})
+    for one in gone:
+        if not one.cri or not locking.cris or one.cri in locking.cris:
+            raise one.error
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """Why a part cannot be pinned that only images with a CRI (or, without one, with a CNI) need."""
+
+    error: ClusterImageError
+    cri: str
+
+
+def _some(act: Callable[[R], P], requests: tuple[R, ...], gone: list[_Gone]) -> list[P]:
+    """Return what `act` makes of each request; what only some images need may fail, and is added to `gone`."""
+
+    def attempt(request: R) -> P | _Gone:
+        try:
+            return act(request)
+        except ClusterImageError as error:
+            cri, cni = (request.cri, request.cni) if isinstance(request, FileRequest) else ("", request.group)
+            needs = f"cri={cri}" if cri else f"cni={cni}" if cni in CNIS else ""
+            if not needs:
+                raise
+            hint = f"{error.hint}; the other images can be built: all else is locked"
+            return _Gone(ClusterImageError(f"{error.problem}; images with {needs} need it", hint=hint), cri)
+
+    made = parallel_map(attempt, requests, _AT_ONCE)
+    gone += [one for one in made if isinstance(one, _Gone)]
+    return [one for one in made if not isinstance(one, _Gone)]
 
 
 def _tell(

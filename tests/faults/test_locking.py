@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tomllib
 
+import pytest
+
 from clusterimage.upstream import Faults, Upstream
 from tests.conftest import Project
 
@@ -179,3 +181,41 @@ def test_known_holes_are_said_when_they_are_locked(project: Project, upstream: U
 
     assert result.code == 0
     assert result.err.count("docker 20.10.24 has known CVEs (CVE-2024-21626, ") == 1
+
+
+MANIFEST = "tigera-operator.yaml"
+
+
+def test_images_without_a_cni_need_nothing_of_it(project: Project, upstream: Upstream, faults: Faults) -> None:
+    faults.add(MANIFEST, "status", None, code=404)
+    faults.add("calico/", "status", None, code=404)
+
+    result = project.doit("build", "mirror=fake", "cni=none", "platform=amd64")
+
+    assert result.code == 0, result.text
+    assert upstream.requests.count(MANIFEST) + upstream.requests.count("calico/") == 0
+
+
+def test_what_is_gone_fails_only_the_images_that_need_it(project: Project, upstream: Upstream, faults: Faults) -> None:
+    faults.add(MANIFEST, "status", None, code=404)
+    locked = project.doit("lock", "mirror=fake")
+    asked = upstream.requests.count("/manifests/v")
+    result = project.doit("build", "mirror=fake", "cni=none", "platform=amd64")
+
+    assert locked.code != 0 and "404 Not Found; images with cni=calico need it" in locked.out
+    assert result.code == 0, result.text
+    assert "lock " not in result.out and upstream.requests.count("/manifests/v") == asked  # locked before
+
+
+@pytest.mark.parametrize(
+    ("gone", "words"), [("containerd-1", ("cri=docker",)), ("docker-2", ("cri=containerd",)), ("runc.", ())]
+)
+def test_a_runtime_that_is_gone_is_no_matter_to_the_other(
+    project: Project, upstream: Upstream, faults: Faults, gone: str, words: tuple[str, ...]
+) -> None:
+    faults.add(gone, "status", None, code=404)
+
+    result = project.doit("build", "mirror=fake", "cni=none", "platform=amd64", *words)
+
+    assert result.code == 0, result.text
+    assert ("images with cri=containerd need it" in result.err) == (not words)

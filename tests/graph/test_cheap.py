@@ -72,7 +72,7 @@ def _add_a_file(project: Project) -> None:
 
 
 def _forget(project: Project) -> None:
-    assert project.doit("forget", "mirror=embedded", "package").code == 0
+    assert project.doit("forget", *SMALL, "package").code == 0
 
 
 def _delete_a_blob(project: Project) -> None:

@@ -83,7 +83,7 @@ PARTS = (
     Part("kubernetes", _KUBERNETES_RECIPE, _kubernetes),
     Part("newer", 1, _newer),
     Part("debian", 2, _debian),
-    Part("standins", 2, _standins),
+    Part("standins", 3, _standins),
     Part("files", 4, _files),
     Part("registry", 4, _registry),
 )
