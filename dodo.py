@@ -22,5 +22,7 @@ from tasks.serve import task_serve
 from tasks.plan import task_plan
 from tasks.diff import task_diff
 from tasks.prune import task_prune
+from tasks.versions import task_versions
+from tasks.outdated import task_outdated
 
 DOIT_CONFIG = runner.config(default_tasks=["build"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.table import Table, nearest
 from clusterimage.values.version import Range, Version
 
+ENDED = "ended"  # until that day, where it is not known
+_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 ARCHES = ("amd64", "arm64")
 
 
@@ -32,7 +35,8 @@ class Component:
     """One upstream file by version and architecture; `install` maps archive members ("" = the file) to image paths.
 
     `flavors` limits it to those flavors, each with a Kubernetes version range; empty means all flavors. `others` are
-    where the same file is published too, to be asked in that order.
+    where the same file is published too, to be asked in that order; `releases` is the git repository whose tags are its
+    releases, as v<version>.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Component:
     flavors: tuple[tuple[str, Range], ...] = ()
     sha512: str = ""
     others: tuple[str, ...] = ()
+    releases: str = ""
 
     def row(self, kubernetes: Version, flavor: str) -> VersionRow:
         """Return the first row that holds; without one raise ConfigError."""
@@ -94,12 +99,13 @@ def read(name: str, table: Table) -> Component:
         flavors=tuple((name, table.table("flavor").parse(name, Range.parse)) for name, _ in table.pairs("flavor")),
         sha512=table.text("sha512", ""),
         others=urls[1:],
+        releases=table.text("releases", ""),
     )
 
 
 _VERSIONS_OF = ("kubernetes", "calico")
 _COMPONENT_KEYS = (
-    *("part", "url", "urls", "checksum", "sha512", "table", "arch", "install"),
+    *("part", "url", "urls", "releases", "checksum", "sha512", "table", "arch", "install"),
     *("mode", "cri", "cni", "kubernetes", "flavor", "versions"),
 )
 
@@ -115,6 +121,13 @@ def _version_rows(table: Table) -> tuple[VersionRow, ...]:
     return tuple(
         _version_row(table, f"versions[{index}]", row) for index, row in enumerate(table.get("versions", list))
     )
+
+
+def _until(row: Table) -> str:
+    text = row.text("until", "")
+    if text not in ("", ENDED) and not _DATE.fullmatch(text):
+        raise row.error("until", f"must be a date or {ENDED}, not '{text}'", "write it like 2026-09-30")
+    return text
 
 
 def _version_row(table: Table, key: str, row: object) -> VersionRow:
@@ -134,7 +147,7 @@ def _version_row(table: Table, key: str, row: object) -> VersionRow:
         held,
         version,
         more.text("flavor", ""),
-        more.text("until", ""),
+        _until(more),
         more.texts("vulnerable", ()),
         more.text("why", ""),
     )

@@ -95,6 +95,7 @@ class Spec:
     image_witnesses: str
     compatibility: str
     kubeadm_images: str
+    releases: tuple[tuple[str, str], ...]
     components: tuple[Component, ...]
     runtimes: tuple[Runtime, ...]
     flavors: tuple[Flavor, ...]
@@ -160,6 +161,7 @@ def load(path: Path) -> Spec:
         image_witnesses=data.text("image_witnesses", ""),
         compatibility=data.text("compatibility", ""),
         kubeadm_images=data.text("kubeadm_images"),
+        releases=top.pairs("releases"),
         components=tuple(components.read(name, table) for name, table in top.named("component")),
         runtimes=tuple(map(_runtime, top.tables("cri"))),
         flavors=tuple(flavors.read(name, table) for name, table in top.named("flavor")),
@@ -180,7 +182,7 @@ def load(path: Path) -> Spec:
 
 _SECTIONS = (
     *("defaults", "data", "flavor", "component", "cri", "socket", "cri_api", "containerd_config", "registry_image"),
-    *("kubeadm_constants", "kubeadm_repository", "calico", "alias", "kubeadm", "sources", "mirrors"),
+    *("releases", "kubeadm_constants", "kubeadm_repository", "calico", "alias", "kubeadm", "sources", "mirrors"),
 )
 
 

@@ -118,6 +118,15 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def upstreams() -> _Placeholder | None:
+    """Return what stands for the network among the arguments of a question, None where upstreams are not to be asked.
+
+    The embedded upstream has no releases of its own.
+    """
+    chosen = invocation.plan().selection
+    return None if chosen.offline or chosen.mirror.name == EMBEDDED else NETWORK
+
+
 def served() -> list[str]:
     """Return who served what in this run, a line each, if there was a choice."""
     return _network().health.lines() if _network.cache_info().currsize else []

@@ -37,7 +37,10 @@ def spec() -> Spec:
 def plan() -> Plan:
     """Return the plan; what the user has to mend is one clean line of doit's."""
     try:
-        chosen = selection.select(spec(), variables())
+        given = variables()
+        if "versions" in sys.argv[1:]:
+            given.pop("k8s", None)  # there it names minors too, and nothing that is built
+        chosen = selection.select(spec(), given)
         return plans.expand(spec(), chosen, Layout(ROOT, chosen.mirror), program("helm"))
     except ClusterImageError as error:
         raise InvalidDodoFile(str(error)) from None

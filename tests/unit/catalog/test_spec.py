@@ -110,6 +110,11 @@ def test_a_mirror_is_read_and_may_be_empty(small_spec: Spec) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
+        (
+            '["", "1.23.0"]',
+            '["", "1.23.0", { until = "soon" }]',
+            "component.crictl.versions[1].until: must be a date or ended, not 'soon'",
+        ),
         ("[data]", "[datta]", "datta: is not a known key"),
         ('oldest = "v1.13.0"', 'oldest = "1.13"', "defaults.oldest: '1.13' is not a released version"),
         ('registry = "sea.hub:5000"\n', "", "flavor.sealer.registry: is missing"),
