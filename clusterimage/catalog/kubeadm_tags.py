@@ -30,6 +30,19 @@ class KubeadmTags:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnTags:
+    """The tags that a user's own kubeadm.yml gives CoreDNS and etcd, "" for those of the release."""
+
+    dns: str = ""
+    etcd: str = ""
+
+    def over(self, tags: KubeadmTags) -> KubeadmTags:
+        """Return the tags that are deployed."""
+        name, _, release = tags.coredns.rpartition(":")
+        return KubeadmTags(f"{name}:{self.dns or release}", self.etcd or tags.etcd, tags.pause)
+
+
+@dataclass(frozen=True, slots=True)
 class ConstantsFile:
     """Where the constants of a release's kubeadm are; `coredns` is NAME:TAG with {name} and {version} of them."""
 

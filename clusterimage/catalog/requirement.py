@@ -10,7 +10,7 @@ from clusterimage.catalog import kubeadm_tags
 from clusterimage.catalog import spec as specs
 from clusterimage.catalog.component import Component
 from clusterimage.catalog.flavor import FLAVORS, SEALER, Flavor
-from clusterimage.catalog.kubeadm_tags import KubeadmTags
+from clusterimage.catalog.kubeadm_tags import KubeadmTags, OwnTags
 from clusterimage.catalog.spec import Calico, Spec
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
@@ -96,7 +96,8 @@ class Requirement:
 class Demand:
     """What a requirement follows from, except for the tags of kubeadm's images.
 
-    `flavors`, `cris` and `cnis` are those to be built; no CRI or CNI stands for all.
+    `flavors`, `cris` and `cnis` are those to be built; no CRI or CNI stands for all. `own` is of the user's
+    kubeadm.yml.
     """
 
     spec: Spec
@@ -106,6 +107,7 @@ class Demand:
     flavors: tuple[str, ...]
     cris: tuple[str, ...] = ()
     cnis: tuple[str, ...] = ()
+    own: OwnTags = OwnTags()
 
     def refuse_too_old(self) -> None:
         """Raise ConfigError for a version that cannot be built."""
@@ -114,6 +116,7 @@ class Demand:
 
     def requirements(self, tags: KubeadmTags | None) -> dict[str, Requirement]:
         """Return the requirement of every flavor there is; with None it is without the images of kubeadm."""
+        tags = self.own.over(tags) if tags else None
         return {
             flavor: _require(self.spec, self.kubernetes, self.extra, flavor, tags)
             for flavor in dict.fromkeys((*FLAVORS, *self.flavors))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,16 @@ class Variables:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Templates, their variables, literal texts (place, text), and the path of a user's own kubeadm.yml."""
+    """Templates, their variables, literal texts (place, text), and the path of a user's own kubeadm.yml.
+
+    `fields` is the table of the fields that such a file may have; it refuses and changes nothing.
+    """
 
     templates: tuple[Template, ...]
     variables: Variables
     texts: tuple[tuple[str, str], ...]
     kubeadm: Path | None = None
+    fields: Path | None = field(default=None, compare=False)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -56,12 +60,12 @@ class Rendering:
 
 def write(rendering: Rendering, dest: Path) -> None:
     """Render into the tree `dest`; its manifest is written last."""
-    values = names(rendering.variables, rendering.kubeadm)
+    values = names(rendering.variables, rendering.kubeadm, rendering.fields)
     template.render(rendering.templates, values, dict(rendering.texts), dest)
 
 
-def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
-    """Return the template variables by name; `own` is a kubeadm.yml to merge into the default one."""
+def names(variables: Variables, own: Path | None = None, fields: Path | None = None) -> dict[str, Any]:
+    """Return the template variables by name; `own` is a kubeadm.yml to merge, held against the table `fields`."""
     domain, _, port = variables.registry.partition(":")
     settings = kubeadm.Settings(
         kubernetes=variables.kubernetes,
@@ -73,7 +77,7 @@ def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
     )
     documents = kubeadm.documents(settings, variables.rules)
     if own is not None:
-        documents = kubeadm.merge(documents, kubeadm.parse(_read(own)))
+        documents = _merged(documents, _read(own), fields)
     # Other users of the subnets (a CNI's IP pool) need the values after the merge.
     networking = kubeadm.networking(documents)
     return {
@@ -98,6 +102,20 @@ def names(variables: Variables, own: Path | None = None) -> dict[str, Any]:
         "kubeadm_yml": kubeadm.text(documents),
         "kubeadm_yml_tmpl": kubeadm.template(documents),
     }
+
+
+def _merged(documents: kubeadm.Documents, source: str, table: Path | None) -> kubeadm.Documents:
+    user = kubeadm.parse(source)
+    if table is None:
+        return kubeadm.merge(documents, user)
+    from clusterimage.catalog.kubeadm import fields  # for a kubeadm.yml of the user's only
+
+    kubernetes = documents.settings.kubernetes
+    known = fields.load(table, kubernetes)
+    fields.check(source, known)
+    merged = kubeadm.merge(documents, user)
+    fields.check_merged(merged.bodies, known, kubernetes)
+    return merged
 
 
 def _read(path: Path) -> str:

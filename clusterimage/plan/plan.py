@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from clusterimage.catalog import kubeadm_tags
-from clusterimage.catalog.kubeadm_tags import KubeadmTags
+from clusterimage.catalog.kubeadm_tags import KubeadmTags, OwnTags
 from clusterimage.catalog.requirement import Demand
 from clusterimage.catalog.spec import Spec
 from clusterimage.context import imagelist
@@ -85,7 +85,7 @@ def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None =
         path = layout.lock(version)
         pins = _pins(layout, path)
         cris, cnis = selection.parts(version)
-        demand = Demand(spec, version, extra, layout.root, flavors, selection.cris, cnis)
+        demand = Demand(spec, version, extra, layout.root, flavors, selection.cris, cnis, _own_tags(layout))
         demand.refuse_too_old()
         tags, unlisted = _tags(demand, pins)
         needs = demand.requirements(tags)
@@ -130,6 +130,19 @@ def _application(recipe: ApplicationRecipe) -> Plan:
         unpackings=tuple(recipe.unpackings()),
         imports=tuple(recipe.imports()) if is_locked else (),
     )
+
+
+def _own_tags(layout: Layout) -> OwnTags:
+    """Return the image tags that context/kubeadm.yml sets."""
+    path = layout.context / "kubeadm.yml"
+    if not path.exists():
+        return OwnTags()
+    from clusterimage.catalog import kubeadm  # it parses YAML, for this file only
+
+    try:
+        return OwnTags(*kubeadm.image_tags(kubeadm.parse(path.read_text("utf-8"))))
+    except (ConfigError, UnicodeDecodeError):
+        return OwnTags()  # whoever renders it says what is wrong with it
 
 
 def _tags(demand: Demand, pins: Lock | None) -> tuple[KubeadmTags | None, Unlisted | None]:

@@ -23,6 +23,7 @@ from clusterimage.plan.selection import Combination, Selection
 from clusterimage.plan.work_items import Download, Extraction, Load, Merge, Pack, Pull, Render, Save
 from clusterimage.storage import compression, files
 from clusterimage.storage.tree import Branch, Piece
+from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
 from clusterimage.values.version import Version
 
@@ -109,8 +110,12 @@ class Recipe:
         ]
         listing = "".join(f"{image.reference.plain}\n" for image in self._images(one))
         own = self.layout.context / "kubeadm.yml"
+        if own.with_name(f"{own.name}{SUFFIX}").exists():
+            problem = f"{own}{SUFFIX}: kubeadm's configuration is no template"
+            raise ConfigError(problem, hint="call it kubeadm.yml: it is merged; networks are settings of versions.toml")
+        table = self.layout.root / self.spec.config_fields if self.spec.config_fields else None
         texts = (("imageList", listing), ("rootfs/imageList", listing))
-        rendering = Rendering(tuple(templates), self._variables(one), texts, own if own.exists() else None)
+        rendering = Rendering(tuple(templates), self._variables(one), texts, own if own.exists() else None, table)
         return Render(one.id, rendering, self.layout.tree("rendered", one.id))
 
     def _variables(self, one: Combination) -> Variables:

@@ -179,3 +179,43 @@ def test_auto_build_ends_with_the_kubefile_and_image_list_of_the_seed(project: P
         *(f"k8s.gcr.io/kube-{name}:v1.22.15" for name in ("apiserver", "controller-manager", "scheduler", "proxy")),
         *("k8s.gcr.io/pause:3.5", "k8s.gcr.io/etcd:3.5.0-0", "k8s.gcr.io/coredns/coredns:v1.8.4"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "kubeadm.yml",
+            "kind: KubeletConfiguration\nmaxPodz: 250\n",
+            ["line 2: KubeletConfiguration.maxPodz", "maxPods?"],
+        ),
+        (
+            "kubeadm.yml.j2",
+            "kind: KubeletConfiguration\n",
+            ["context/kubeadm.yml.j2: kubeadm's configuration is no template"],
+        ),
+    ],
+)
+def test_an_own_configuration_that_nobody_reads_is_refused(
+    built_by: Callable[..., Project], name: str, text: str, said: list[str]
+) -> None:
+    project = built_by(*SMALL)
+    (project.root / "context" / name).write_text(text)
+
+    result = project.doit("build", "mirror=embedded", *SMALL)
+
+    assert result.code != 0 and "Traceback" not in result.text
+    assert all(words in result.text for words in said)
+
+
+def test_the_image_tag_of_an_own_configuration_is_the_image_that_is_saved(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
+    (project.root / "context/kubeadm.yml").write_text(
+        "kind: ClusterConfiguration\ndns: {imageTag: v1.9.4}\netcd: {local: {imageTag: 3.5.9-0}}\n"
+    )
+
+    project.build(*SMALL)
+
+    listing = (rootfs(project).parent / "imageList").read_text().splitlines()
+    assert {"k8s.gcr.io/coredns/coredns:v1.9.4", "k8s.gcr.io/etcd:3.5.9-0"} <= set(listing)
+    assert not {"k8s.gcr.io/coredns/coredns:v1.8.4", "k8s.gcr.io/etcd:3.5.0-0"} & set(listing)

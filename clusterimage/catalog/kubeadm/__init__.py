@@ -8,7 +8,7 @@ https://kubernetes.io/docs/reference/config-api/kubeadm-config.v1beta4/ (and v1b
     versions.toml -> rules -> documents(settings, rules) -> merge(documents, parse(a user's kubeadm.yml)) -> both texts
 """
 
-from clusterimage.catalog.kubeadm.merge import merge
+from clusterimage.catalog.kubeadm.merge import image_tags, merge
 from clusterimage.catalog.kubeadm.model import Documents, Settings, api, documents, networking
 from clusterimage.catalog.kubeadm.rules import Rules, rules
 from clusterimage.catalog.kubeadm.text import parse, template, text
@@ -19,6 +19,7 @@ __all__ = [
     "Settings",
     "api",
     "documents",
+    "image_tags",
     "merge",
     "networking",
     "parse",

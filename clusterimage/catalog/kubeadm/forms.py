@@ -14,6 +14,7 @@ from typing import Any
 from clusterimage.values.errors import ConfigError
 
 OWN = "context/kubeadm.yml"  # path of the user's own configuration, for error messages
+REMOVED = "\0null"  # the value of an explicit null in a user's document; no YAML text has that character
 Document = dict[str, Any]
 Bundle = dict[str, Document]
 Place = tuple[str, ...]
@@ -34,6 +35,20 @@ ARGUMENTS: tuple[tuple[str, Place], ...] = (
 MOVED: tuple[tuple[str, Place, tuple[str, ...], Place], ...] = (
     (CLUSTER, ("apiServer", "timeoutForControlPlane"), (INIT, JOIN), ("timeouts", "controlPlaneComponentHealthCheck")),
     (JOIN, ("discovery", "timeout"), (JOIN,), ("timeouts", "discovery")),
+)
+# Parts of which a document has one: (kind, path, names).
+EXCLUSIVE: tuple[tuple[str, Place, tuple[str, ...]], ...] = (
+    (CLUSTER, ("etcd",), ("local", "external")),
+    (JOIN, ("discovery",), ("bootstrapToken", "file")),
+)
+# What the image or a CNI takes out of the result.
+NEEDED: frozenset[tuple[str, Place]] = frozenset(
+    {
+        (CLUSTER, ("kubernetesVersion",)),
+        (CLUSTER, ("networking",)),
+        (CLUSTER, ("networking", "podSubnet")),
+        (CLUSTER, ("networking", "serviceSubnet")),
+    }
 )
 
 

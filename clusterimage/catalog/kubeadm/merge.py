@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from clusterimage.values.table import nearest
 def merge(documents: Documents, user: Iterable[Document]) -> Documents:
     """Deep-merge the user's documents into `documents`: by kind, arguments by name, lists replaced.
 
-    Only the group of the user's apiVersion is checked; the result has the API version of the Kubernetes version.
+    An explicit null removes a field. Only the group of the user's apiVersion is checked; the result has the API version
+    of the Kubernetes version.
     Raises ConfigError for another kubernetesVersion, and for arguments or feature gates that it has removed.
     """
     bundle = forms.neutral(_bundle(documents.bodies))
@@ -28,21 +29,67 @@ def merge(documents: Documents, user: Iterable[Document]) -> Documents:
         if kind == CLUSTER:
             _check_version(documents, piece)
         for name, fields in forms.neutral(_bundle((piece,))).items():
+            _drop_others(bundle[name], fields, name)
             overlay(bundle[name], fields, name)
+        for place in _nulls(document):
+            _remove(bundle[kind], kind, place)
     _rebase_dns(documents, bundle[CLUSTER])
     _refuse_removed(documents, bundle)
     return replace(documents, bodies=forms.shaped(bundle, documents.form))
+
+
+def image_tags(user: Iterable[Document]) -> tuple[str, str]:
+    """Return the image tags of CoreDNS and etcd that a user's documents set, "" for none."""
+    tags = {("dns", "imageTag"): "", ("etcd", "local", "imageTag"): ""}
+    for document in user:
+        for place in tags:
+            is_cluster = isinstance(document, dict) and document.get("kind") == CLUSTER
+            value = forms.get(document, place) if is_cluster else None
+            if isinstance(value, str) and value != forms.REMOVED:
+                tags[place] = value
+    dns, etcd = tags.values()
+    return dns, etcd
 
 
 def _bundle(bodies: Iterable[Document]) -> Bundle:
     return {body["kind"]: {k: v for k, v in body.items() if k not in ("apiVersion", "kind")} for body in bodies}
 
 
+def _drop_others(body: Document, over: Document, kind: str) -> None:
+    """Drop the parts of `body` that exclude one that `over` has; two of them in `over` raise ConfigError."""
+    for owner, place, names in forms.EXCLUSIVE:
+        given = [name for name in names if owner == kind and forms.get(over, (*place, name)) is not None]
+        if len(given) > 1:
+            where = forms.dotted(kind, place)
+            raise ConfigError(f"{OWN}: {where}: {' and '.join(given)} exclude each other", hint="keep one of them")
+        held = forms.get(body, place)
+        for name in names:
+            if given and name != given[0] and isinstance(held, dict):
+                held.pop(name, None)
+
+
+def _nulls(value: Any, place: forms.Place = ()) -> Iterator[forms.Place]:
+    """Yield the place of every explicit null below the mappings of a document."""
+    for key, item in value.items() if isinstance(value, dict) else ():
+        if item is forms.REMOVED:
+            yield (*place, str(key))
+        yield from _nulls(item, (*place, str(key)))
+
+
+def _remove(body: Document, kind: str, place: forms.Place) -> None:
+    if (kind, place) in forms.NEEDED:
+        hint = "give it a value, or leave it out"
+        raise ConfigError(f"{OWN}: {forms.dotted(kind, place)}: cannot be removed", hint=hint)
+    held = forms.get(body, place[:-1])
+    if isinstance(held, dict):
+        held.pop(place[-1], None)
+
+
 def _without_nulls(value: Any) -> Any:
     """Return a copy without nulls: an empty `cgroupDriver:` keeps the default."""
     if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+        return {key: _without_nulls(item) for key, item in value.items() if item not in (None, forms.REMOVED)}
+    return [_without_nulls(item) for item in value if item is not forms.REMOVED] if isinstance(value, list) else value
 
 
 def _check_mappings(kind: str, document: Document) -> None:

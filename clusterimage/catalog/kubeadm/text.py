@@ -12,7 +12,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from clusterimage.catalog.kubeadm.forms import CLUSTER, OWN, Document, get, put
+from clusterimage.catalog.kubeadm.forms import CLUSTER, OWN, REMOVED, Document, get, put
 from clusterimage.catalog.kubeadm.model import Documents
 from clusterimage.values.errors import ConfigError
 
@@ -61,7 +61,7 @@ def parse(source: str) -> tuple[Document, ...]:
         where = f"line {mark.line + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError(f"{OWN}: {where}{problem}", hint="mend that line") from error
-    return tuple(document for document in read if document is not None)
+    return tuple(document for document in read if document not in (None, REMOVED))
 
 
 def _escaped(value: Any) -> Any:
@@ -103,4 +103,8 @@ def _loader() -> type[yaml.SafeLoader]:
             for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 
+    def null(_: yaml.SafeLoader, node: yaml.ScalarNode) -> str | None:
+        return REMOVED if node.value else None  # `key:` says nothing, `key: null` does
+
+    Loader.add_constructor("tag:yaml.org,2002:null", null)
     return Loader

@@ -1,0 +1,41 @@
+"""The table of configuration fields beside the types that Kubernetes publishes, read from their Go modules."""
+
+from __future__ import annotations
+
+import pytest
+
+from clusterimage.catalog.kubeadm import fields as field_tables
+from clusterimage.catalog.kubeadm.fields import Trie
+from clusterimage.values.version import Version
+from tests.integration.real import go_types
+
+
+def paths(trie: Trie, prefix: str = "") -> set[str]:
+    """Return the leaves of nested names, as go_types spells them."""
+    found = set()
+    for name, inner in trie.items():
+        place = f"{prefix}{name}" if name == "[]" else f"{prefix}.{name}" if prefix else name
+        found |= paths(inner, place) or {place}
+    return found
+
+
+def leaves(names: set[str]) -> set[str]:
+    return {name for name in names if not any(other.startswith((f"{name}.", f"{name}[")) for other in names)}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("minor", [16, 22, 26, 34, 37])
+def test_components_have_these_fields(minor: int) -> None:
+    fields = field_tables.load(go_types.DATA, Version(1, minor, 0))
+    for (kind, api), _ in go_types.COMPONENTS.items():
+        assert paths(fields.of(kind, api)) == leaves(go_types.of_component(kind, minor))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("version", go_types.KUBEADM)
+def test_kubeadm_has_these_fields(version: str) -> None:
+    fields = field_tables.load(go_types.DATA, Version(1, 37, 0))
+    for kind in go_types.KUBEADM_KINDS:
+        assert paths(fields.of(kind, f"kubeadm.k8s.io/{version}")) == leaves(go_types.of_kubeadm(version, kind))
