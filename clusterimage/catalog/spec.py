@@ -95,6 +95,7 @@ class Spec:
     image_witnesses: str
     compatibility: str
     config_fields: str
+    feature_gates: str
     kubeadm_images: str
     releases: tuple[tuple[str, str], ...]
     components: tuple[Component, ...]
@@ -155,13 +156,14 @@ def load(path: Path) -> Spec:
     top.only(*_SECTIONS)
     image, data = top.table("registry_image"), top.table("data")
     image.only("reference", "install")
-    data.only("checksums", "image_witnesses", "compatibility", "config_fields", "kubeadm_images")
+    data.only("checksums", "image_witnesses", "compatibility", "config_fields", "feature_gates", "kubeadm_images")
     return Spec(
         defaults=_defaults(top.table("defaults")),
         checksums=data.text("checksums"),
         image_witnesses=data.text("image_witnesses", ""),
         compatibility=data.text("compatibility", ""),
         config_fields=data.text("config_fields", ""),
+        feature_gates=data.text("feature_gates", ""),
         kubeadm_images=data.text("kubeadm_images"),
         releases=top.pairs("releases"),
         components=tuple(components.read(name, table) for name, table in top.named("component")),

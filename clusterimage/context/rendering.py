@@ -42,14 +42,14 @@ class Variables:
 class Rendering:
     """Templates, their variables, literal texts (place, text), and the path of a user's own kubeadm.yml.
 
-    `fields` is the table of the fields that such a file may have; it refuses and changes nothing.
+    `facts` are the tables of the fields and the feature gates that it may have: they refuse and change nothing.
     """
 
     templates: tuple[Template, ...]
     variables: Variables
     texts: tuple[tuple[str, str], ...]
     kubeadm: Path | None = None
-    fields: Path | None = field(default=None, compare=False)
+    facts: tuple[Path, Path] | None = field(default=None, compare=False)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -60,12 +60,12 @@ class Rendering:
 
 def write(rendering: Rendering, dest: Path) -> None:
     """Render into the tree `dest`; its manifest is written last."""
-    values = names(rendering.variables, rendering.kubeadm, rendering.fields)
+    values = names(rendering.variables, rendering.kubeadm, rendering.facts)
     template.render(rendering.templates, values, dict(rendering.texts), dest)
 
 
-def names(variables: Variables, own: Path | None = None, fields: Path | None = None) -> dict[str, Any]:
-    """Return the template variables by name; `own` is a kubeadm.yml to merge, held against the table `fields`."""
+def names(variables: Variables, own: Path | None = None, facts: tuple[Path, Path] | None = None) -> dict[str, Any]:
+    """Return the template variables by name; `own` is a kubeadm.yml to merge, held against `facts`."""
     domain, _, port = variables.registry.partition(":")
     settings = kubeadm.Settings(
         kubernetes=variables.kubernetes,
@@ -77,7 +77,7 @@ def names(variables: Variables, own: Path | None = None, fields: Path | None = N
     )
     documents = kubeadm.documents(settings, variables.rules)
     if own is not None:
-        documents = _merged(documents, _read(own), fields)
+        documents = _merged(documents, _read(own), facts)
     # Other users of the subnets (a CNI's IP pool) need the values after the merge.
     networking = kubeadm.networking(documents)
     return {
@@ -104,17 +104,18 @@ def names(variables: Variables, own: Path | None = None, fields: Path | None = N
     }
 
 
-def _merged(documents: kubeadm.Documents, source: str, table: Path | None) -> kubeadm.Documents:
+def _merged(documents: kubeadm.Documents, source: str, facts: tuple[Path, Path] | None) -> kubeadm.Documents:
     user = kubeadm.parse(source)
-    if table is None:
+    if facts is None:
         return kubeadm.merge(documents, user)
-    from clusterimage.catalog.kubeadm import fields  # for a kubeadm.yml of the user's only
+    from clusterimage.catalog.kubeadm import fields, gates  # for a kubeadm.yml of the user's only
 
-    kubernetes = documents.settings.kubernetes
-    known = fields.load(table, kubernetes)
+    kubernetes, (of_fields, of_gates) = documents.settings.kubernetes, facts
+    known = fields.load(of_fields, kubernetes)
     fields.check(source, known)
     merged = kubeadm.merge(documents, user)
     fields.check_merged(merged.bodies, known, kubernetes)
+    gates.check(merged.bodies, gates.known(of_gates, kubernetes), kubernetes)
     return merged
 
 

@@ -1,13 +1,14 @@
-"""The table of configuration fields beside the types that Kubernetes publishes, read from their Go modules."""
+"""The tables of configuration fields and feature gates beside Kubernetes' own Go modules."""
 
 from __future__ import annotations
 
 import pytest
 
 from clusterimage.catalog.kubeadm import fields as field_tables
+from clusterimage.catalog.kubeadm import gates
 from clusterimage.catalog.kubeadm.fields import Trie
 from clusterimage.values.version import Version
-from tests.integration.real import go_types
+from tests.integration.real import go_gates, go_types
 
 
 def paths(trie: Trie, prefix: str = "") -> set[str]:
@@ -39,3 +40,10 @@ def test_kubeadm_has_these_fields(version: str) -> None:
     fields = field_tables.load(go_types.DATA, Version(1, 37, 0))
     for kind in go_types.KUBEADM_KINDS:
         assert paths(fields.of(kind, f"kubeadm.k8s.io/{version}")) == leaves(go_types.of_kubeadm(version, kind))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("minor", [13, 22, 37])
+def test_kubernetes_has_these_gates(minor: int) -> None:
+    assert gates.known(go_gates.DATA, Version(1, minor, 0)) == go_gates.of(minor)

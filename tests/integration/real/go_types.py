@@ -139,16 +139,16 @@ def of_component(kind: str, minor: int) -> set[str]:
     return fields(module(name, f"v0.{minor}.{MINORS[name][minor]}") / place, kind)
 
 
-def _ranges(by_minor: dict[int, set[str]]) -> dict[str, str]:
+def ranges(by_minor: dict[int, set[str]]) -> dict[str, str]:
     """Return for every field the range of minors that have it; the first and the last are open ends."""
     minors = sorted(by_minor)
-    ranges = {}
+    found = {}
     for name in sorted(set[str]().union(*by_minor.values())):
         there = [minor for minor in minors if name in by_minor[minor]]
         terms = [f">=1.{there[0]}"] if there[0] != minors[0] else []
         terms += [f"<1.{there[-1] + 1}"] if there[-1] != minors[-1] else []
-        ranges[name] = ",".join(terms)
-    return ranges
+        found[name] = ",".join(terms)
+    return found
 
 
 def main() -> None:
@@ -169,8 +169,8 @@ def main() -> None:
                 f"fields = [\n{names},\n]",
             ]
     for (kind, api), (name, _) in COMPONENTS.items():
-        ranges = _ranges({minor: of_component(kind, minor) for minor in MINORS[name]})
-        rows = "\n".join(f'"{name}" = "{held}"' for name, held in ranges.items())
+        held = ranges({minor: of_component(kind, minor) for minor in MINORS[name]})
+        rows = "\n".join(f'"{field}" = "{text}"' for field, text in held.items())
         lines += ["", "[[document]]", f'kind = "{kind}"', f'api = "{api}"']
         lines += ["[document.by_version]", rows]
     DATA.write_text("\n".join(lines) + "\n")
