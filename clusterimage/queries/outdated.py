@@ -14,7 +14,7 @@ from clusterimage.transport import git_tags
 from clusterimage.transport.network import Network
 from clusterimage.transport.parallel import parallel_map
 from clusterimage.values import formatting
-from clusterimage.values.errors import ClusterImageError, ConfigError, FindingsError
+from clusterimage.values.errors import ClusterImageError, ConfigError, FetchError, FindingsError
 
 _RELEASE = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
 _AT_ONCE = 4
@@ -46,7 +46,7 @@ class Row:
 def show(spec: Spec, network: Network | None, form: str, say: Callable[[str], None]) -> None:
     """Print a line for every row; `network` is None to ask nobody, `form` is text or json.
 
-    Repositories that do not answer raise FindingsError, after the output of what is known.
+    Repositories that do not answer raise FindingsError, after the output of what is known; FetchError if none does.
     """
     if form == "paths":
         raise ConfigError("format=paths: is of doit diff", hint="format=json")
@@ -58,6 +58,10 @@ def show(spec: Spec, network: Network | None, form: str, say: Callable[[str], No
         head = ("component", "kubernetes", "version", "line", "newest", "note")
         for line in formatting.columns([head, *map(_cells, found)]):
             say(line)
+    if problems and not lists:
+        raise FetchError(
+            f"outdated: no upstream answered: {problems[0]}", hint="mend the network; offline=yes asks nobody"
+        )
     if problems:
         raise FindingsError("outdated", tuple(problems), hint="offline=yes asks nobody")
 

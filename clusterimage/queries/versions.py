@@ -15,7 +15,7 @@ from clusterimage.plan.layout import Layout
 from clusterimage.transport import git_tags
 from clusterimage.transport.network import Network
 from clusterimage.values import formatting
-from clusterimage.values.errors import ConfigError
+from clusterimage.values.errors import ConfigError, FetchError
 from clusterimage.values.version import Version
 
 _WANTED = re.compile(r"v?(\d+)\.(\d+)(?:\.(\d+))?")
@@ -36,11 +36,18 @@ def show(
 ) -> None:
     """Print the releases that `wanted` names ("1.34", "v1.34.4", a comma list; "" for the newest of every minor).
 
-    `network` is None to leave upstream out; `form` is text or json.
+    `network` is None to leave upstream out; `form` is text or json. If upstream does not answer, FetchError is raised
+    after the output of what is known without it.
     """
     if form == "paths":
         raise ConfigError("format=paths: is of doit diff", hint="format=json")
-    found = [one for one in releases(spec, layout, network) if _is_wanted(one.version, wanted)]
+    try:
+        every = releases(spec, layout, network)
+    except FetchError as error:
+        show(spec, layout, None, wanted, form, say)
+        error.hint += "; offline=yes asks nobody"
+        raise
+    found = [one for one in every if _is_wanted(one.version, wanted)]
     if form == "json":
         say(json.dumps({"kind": "versions", "releases": [_document(one) for one in found]}))
         return

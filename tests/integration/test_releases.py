@@ -99,3 +99,16 @@ def test_outdated_without_a_network_tells_the_ends_of_lines(project: Project) ->
     result = project.doit("outdated", "offline=yes")
 
     assert result.code == 0 and "line ended 2026-09-30" in result.out and "2.3.7" in result.out
+
+
+def test_an_upstream_that_does_not_answer_is_said_after_what_is_known(project: Project, tmp_path: Path) -> None:
+    with serve(tmp_path) as url:
+        mirrored(project, url)
+        versions = project.doit("versions", "k8s=1.22", "mirror=git")
+        outdated = project.doit("outdated", "mirror=git")
+
+    assert versions.code == outdated.code == 1
+    assert versions.out.splitlines()[-1].split() == ["v1.22.17", "table", "-", "not", "asked"]
+    assert "2.3.7" in outdated.out
+    for result in (versions, outdated):
+        assert "404" in result.err and len(result.err.splitlines()) == 2
