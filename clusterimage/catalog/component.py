@@ -12,6 +12,7 @@ from clusterimage.values.version import Range, Version
 ENDED = "ended"  # until that day, where it is not known
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 ARCHES = ("amd64", "arm64")
+KUBERNETES = "kubernetes"  # `versions` of what has the version of Kubernetes
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +72,20 @@ class Component:
         return flavor in ranges and ranges[flavor].holds(kubernetes) and self.kubernetes.holds(kubernetes)
 
 
-def read(name: str, table: Table) -> Component:
-    """Read a [component.NAME] table; the first error raises ConfigError with its key path."""
+def read(name: str, table: Table, version_tables: tuple[str, ...]) -> Component:
+    """Read a [component.NAME] table; the first error raises ConfigError with its key path.
+
+    `version_tables` are the names that `versions` may have in place of rows: KUBERNETES, and those of the CNIs.
+    """
     table.only(*_COMPONENT_KEYS)
     urls = table.texts("urls", ())
     if bool(urls) == ("url" in table.values):
         raise table.error(
             "url", "is missing" if not urls else "and `urls` say the same", "one of both: `urls` in order"
         )
-    versions = table.values.get("versions", "kubernetes")
-    if isinstance(versions, str) and versions not in _VERSIONS_OF:
-        raise table.error("versions", f"must be rows or a name, not {versions!r}", nearest(versions, _VERSIONS_OF))
+    versions = table.values.get("versions", KUBERNETES)
+    if isinstance(versions, str) and versions not in version_tables:
+        raise table.error("versions", f"must be rows or a name, not {versions!r}", nearest(versions, version_tables))
     return Component(
         name=name,
         part=table.text("part"),
@@ -103,7 +107,6 @@ def read(name: str, table: Table) -> Component:
     )
 
 
-_VERSIONS_OF = ("kubernetes", "calico")
 _COMPONENT_KEYS = (
     *("part", "url", "urls", "releases", "checksum", "sha512", "table", "arch", "install"),
     *("mode", "cri", "cni", "kubernetes", "flavor", "versions"),

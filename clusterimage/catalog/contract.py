@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clusterimage.catalog.cni import NONE
 from clusterimage.values.reference import Reference
 from clusterimage.values.version import Range, Version
 
@@ -21,6 +22,7 @@ class Expected:
     kubernetes: Version
     cri: str
     cni: str
+    cni_files: tuple[str, ...]
     flavor: str
     arches: tuple[str, ...]
     images: tuple[str, ...]
@@ -41,14 +43,13 @@ def saved_name(image: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A path that `reader` needs; an empty field matches every flavor, CRI, CNI or version."""
+    """A path that `reader` needs; an empty field matches every flavor, CRI or version."""
 
     path: str
     kind: str
     reader: str
     flavor: str = ""
     cri: str = ""
-    cni: str = ""
     kubernetes: Range = Range("", ())
 
     def holds(self, expected: Expected) -> bool:
@@ -56,7 +57,6 @@ class Rule:
         return (
             self.flavor in ("", expected.flavor)
             and self.cri in ("", expected.cri)
-            and self.cni in ("", expected.cni)
             and self.kubernetes.holds(expected.kubernetes)
         )
 
@@ -106,9 +106,6 @@ RULES = (
     Rule("cri/cri-dockerd.tar.gz", FILE, "the kubelet's way to docker", "sealer", "docker", kubernetes=_REMOTE_DOCKER),
     Rule("etc/dump-config.toml", FILE, "configuration of containerd", "sealer", "containerd"),
     Rule("etc/containerd.service", FILE, "the unit of containerd", "sealer", "containerd"),
-    Rule("application/apps/calico/calico.sh", SCRIPT, "sealer launches it", "sealer", cni="calico"),
-    Rule("applications/tigera-operator.yaml", FILE, "calico.sh applies it", "sealer", cni="calico"),
-    Rule("applications/custom-resources.yaml", FILE, "calico.sh applies it", "sealer", cni="calico"),
     # sealos 4.3 and later
     Rule("opt/sealctl", PROGRAM, "sealos runs it on every node", "sealos"),
     Rule("etc/registry.yml", FILE, "sealos reads the registry's address and password back", "sealos"),
@@ -120,6 +117,19 @@ RULES = (
     Rule("images/shim/LvscareImageList", FILE, "sealos build collects images from it", "sealos"),
     Rule("cri/cri-dockerd.tar.gz", FILE, "the kubelet's way to docker and the shim", "sealos", "docker"),
 )
+
+
+def network_rules(cni: str, files: tuple[str, ...]) -> tuple[Rule, ...]:
+    """Return the rules for an image with a network: its script, and the `files` that the script installs."""
+    if cni == NONE:
+        return ()
+    script = f"{cni}.sh"
+    return (
+        Rule("scripts/cluster.sh", SCRIPT, f"{script} asks the cluster with it"),
+        Rule(f"application/apps/{cni}/{script}", SCRIPT, "sealer launches it"),
+        *(Rule(f"applications/{file}", FILE, f"{script} applies it") for file in files),
+    )
+
 
 _SEALER = "cluster.alpha.sealer.io"
 FACTS = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
-from clusterimage.values.table import Table
+from clusterimage.values.table import Table, nearest
 from clusterimage.values.version import Range, Version
 
 SEALER, SEALOS = "sealer", "sealos"
@@ -53,11 +53,14 @@ class Flavor:
         return tuple(reference for versions, reference in self.images if versions.holds(kubernetes))
 
 
-def read(name: str, table: Table) -> Flavor:
-    """Read one [flavor.NAME]; the first error raises ConfigError with its key path."""
+def read(name: str, table: Table, cnis: tuple[str, ...]) -> Flavor:
+    """Read one [flavor.NAME], of which `cnis` are known; the first error raises ConfigError with its key path."""
     table.only(*(field for field in Flavor.__dataclass_fields__ if field != "name"))
     if name not in FLAVORS:
         raise table.error(name, "is no flavor", f"known: {', '.join(FLAVORS)}")
+    for cni in table.texts("cni"):
+        if cni not in cnis:
+            raise table.error("cni", f"has {cni}, of which there is no table", nearest(cni, cnis))
     registry = table.text("registry")
     return Flavor(
         name=name,

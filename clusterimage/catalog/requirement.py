@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clusterimage.catalog import kubeadm_tags
 from clusterimage.catalog import spec as specs
+from clusterimage.catalog.cni import CniRelease
 from clusterimage.catalog.component import Component
 from clusterimage.catalog.flavor import FLAVORS, SEALER, Flavor
 from clusterimage.catalog.kubeadm_tags import KubeadmTags, OwnTags
-from clusterimage.catalog.spec import Calico, Spec
+from clusterimage.catalog.spec import Spec
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
 from clusterimage.values.version import Version
@@ -159,16 +160,17 @@ def require(
 def _require(
     spec: Spec, kubernetes: Version, extra: tuple[Reference, ...], flavor: str, tags: KubeadmTags | None
 ) -> Requirement:
-    calico, row = _calico(spec, kubernetes), spec.flavor(flavor)
+    row = spec.flavor(flavor)
+    releases = {cni.name: release for cni in spec.cnis if cni.name in row.cni and (release := cni.find(kubernetes))}
     return Requirement(
         kubernetes,
         tuple(
-            _file(component, kubernetes, calico, arch, spelling, flavor)
+            _file(component, kubernetes, releases, arch, spelling, flavor)
             for component in spec.components
-            if component.holds(kubernetes, flavor) and component.cni in ("", *row.cni)
+            if component.holds(kubernetes, flavor) and component.cni in ("", *releases)
             for arch, spelling in component.arches
         ),
-        _images(spec, kubernetes, row, tags, (extra, BASE), (tuple(map(Reference.parse, calico.images)), "calico")),
+        _images(spec, kubernetes, row, tags, (extra, BASE), *_cni_images(releases)),
     )
 
 
@@ -181,19 +183,24 @@ def union(needs: Sequence[Requirement]) -> Requirement:
     return Requirement(needs[0].kubernetes, tuple(files.values()), tuple(images.values()))
 
 
-def _calico(spec: Spec, kubernetes: Version) -> Calico:
-    for row in spec.calico:
-        if row.kubernetes.holds(kubernetes):
-            return row
-    raise ConfigError(f"versions.toml: calico: no row for {kubernetes}", hint="add a [[calico]] row")
+def _cni_images(releases: dict[str, CniRelease]) -> Iterator[tuple[tuple[Reference, ...], str]]:
+    for name, release in releases.items():
+        yield tuple(map(Reference.parse, release.images)), name
 
 
 def _file(
-    component: Component, kubernetes: Version, calico: Calico, arch: str, spelling: str, flavor: str
+    component: Component,
+    kubernetes: Version,
+    releases: dict[str, CniRelease],
+    arch: str,
+    spelling: str,
+    flavor: str,
 ) -> FileRequest:
     row = None if component.version_of else component.row(kubernetes, flavor)
-    version = row.version if row else calico.version if component.version_of == "calico" else kubernetes.number
-    known = {"version": version, "arch": spelling, "kubernetes": str(kubernetes), "manifest": calico.manifest}
+    release = releases.get(component.version_of)
+    version = row.version if row else release.version if release else kubernetes.number
+    known = {"version": version, "arch": spelling, "kubernetes": str(kubernetes)}
+    known |= {"manifest": release.manifest} if release else {}
     url, *others = (_filled(component, "url", text, known) for text in (component.url, *component.others))
     also = [known | {"url": one, "name": one.rsplit("/", 1)[-1]} for one in (url, *others)]
     checksums = [_filled(component, "checksum", component.checksum, one) for one in also]
@@ -205,7 +212,10 @@ def _file(
         url=url,
         checksum_url=checksums[0],
         table=component.table,
-        install=tuple((member, _filled(component, "install", place, known)) for member, place in component.install),
+        install=tuple(
+            (_filled(component, "install", member, known), _filled(component, "install", place, known))
+            for member, place in component.install
+        ),
         mode=component.mode,
         part=component.part,
         cri=component.cri,
@@ -239,7 +249,7 @@ def _images(
         base,
         (flavor.own_images(kubernetes), flavor.name),
         (kubeadm_images(spec, kubernetes, tags) if tags else (), KUBERNETES),
-        *((references, cni) for references, cni in cnis if cni in flavor.cni),
+        *cnis,
     )
     groups: dict[Reference, str] = {}
     for references, group in lists:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.catalog import cni as cnis
 from clusterimage.catalog import component as components
 from clusterimage.catalog import flavor as flavors
 from clusterimage.catalog import kubeadm
+from clusterimage.catalog.cni import NONE, Cni
 from clusterimage.catalog.component import Component
 from clusterimage.catalog.flavor import Flavor
 from clusterimage.catalog.kubeadm_tags import ConstantsFile
@@ -49,16 +51,6 @@ class Rule:
     value: str
     key: str = ""
     flavor: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Calico:
-    """A Calico release for a Kubernetes version range: the URL of its operator manifest, and its images."""
-
-    kubernetes: Range
-    version: str
-    manifest: str
-    images: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +100,7 @@ class Spec:
     registry_install: str
     constants: ConstantsFile | None
     repositories: tuple[Rule, ...]
-    calico: tuple[Calico, ...]
+    cnis: tuple[Cni, ...]
     aliases: tuple[Alias, ...]
     kubeadm: kubeadm.Rules
     sources: tuple[tuple[str, str], ...]
@@ -124,6 +116,15 @@ class Spec:
             if flavor.name == name:
                 return flavor
         raise ConfigError(f"versions.toml: flavor.{name}: is missing", hint="add the row")
+
+    @property
+    def cni_choices(self) -> tuple[str, ...]:
+        """What cni= can say."""
+        return NONE, *(cni.name for cni in self.cnis)
+
+    def cni(self, name: str) -> Cni | None:
+        """Return the network of that name, which must exist; None for `none`."""
+        return None if name == NONE else next(cni for cni in self.cnis if cni.name == name)
 
     def runtime(self, name: str) -> Runtime:
         """Return the container runtime of that name; an unknown one raises ConfigError."""
@@ -157,6 +158,8 @@ def load(path: Path) -> Spec:
     image, data = top.table("registry_image"), top.table("data")
     image.only("reference", "install")
     data.only("checksums", "image_witnesses", "compatibility", "config_fields", "feature_gates", "kubeadm_images")
+    networks = tuple(cnis.read(name, table) for name, table in top.named("cni"))
+    version_tables, choices = ((first, *(cni.name for cni in networks)) for first in (components.KUBERNETES, NONE))
     return Spec(
         defaults=_defaults(top.table("defaults")),
         checksums=data.text("checksums"),
@@ -166,9 +169,9 @@ def load(path: Path) -> Spec:
         feature_gates=data.text("feature_gates", ""),
         kubeadm_images=data.text("kubeadm_images"),
         releases=top.pairs("releases"),
-        components=tuple(components.read(name, table) for name, table in top.named("component")),
+        components=tuple(components.read(name, table, version_tables) for name, table in top.named("component")),
         runtimes=tuple(map(_runtime, top.tables("cri"))),
-        flavors=tuple(flavors.read(name, table) for name, table in top.named("flavor")),
+        flavors=tuple(flavors.read(name, table, choices) for name, table in top.named("flavor")),
         cri_api=_rules(top, "cri_api", "kubernetes", "version"),
         sockets=_rules(top, "socket", "kubernetes", "path", key="cri"),
         containerd_config=_rules(top, "containerd_config", "containerd", "version"),
@@ -176,7 +179,7 @@ def load(path: Path) -> Spec:
         registry_install=image.text("install"),
         constants=_constants(top.table("kubeadm_constants")),
         repositories=_rules(top, "kubeadm_repository", "kubernetes", "repository"),
-        calico=tuple(map(_calico, top.tables("calico"))),
+        cnis=networks,
         aliases=tuple(map(_alias, top.tables("alias"))),
         kubeadm=kubeadm.rules(top.table("kubeadm")),
         sources=top.pairs("sources"),
@@ -186,7 +189,7 @@ def load(path: Path) -> Spec:
 
 _SECTIONS = (
     *("defaults", "data", "flavor", "component", "cri", "socket", "cri_api", "containerd_config", "registry_image"),
-    *("releases", "kubeadm_constants", "kubeadm_repository", "calico", "alias", "kubeadm", "sources", "mirrors"),
+    *("releases", "kubeadm_constants", "kubeadm_repository", "cni", "alias", "kubeadm", "sources", "mirrors"),
 )
 
 
@@ -213,11 +216,6 @@ def _constants(row: Table) -> ConstantsFile | None:
     if not row.values:
         return None
     return ConstantsFile(row.parse("kubernetes", Range.parse), row.text("url"), row.text("coredns"))
-
-
-def _calico(row: Table) -> Calico:
-    row.only("kubernetes", "version", "manifest", "images")
-    return Calico(row.parse("kubernetes", Range.parse), row.text("version"), row.text("manifest"), row.texts("images"))
 
 
 def _alias(row: Table) -> Alias:

@@ -21,7 +21,9 @@ class Variables:
     cri: str
     cri_version: str
     cni: str
+    cni_title: str
     cni_version: str
+    cni_files: tuple[str, ...]
     pause: str
     flavor: str
     registry: str
@@ -85,7 +87,9 @@ def names(variables: Variables, own: Path | None = None, facts: tuple[Path, Path
         "cri": variables.cri,
         "cri_version": variables.cri_version,
         "cni": variables.cni,
+        "cni_title": variables.cni_title,
         "cni_version": variables.cni_version,
+        "cni_files": variables.cni_files,
         "pause": variables.pause,
         "registry": variables.registry,
         "registry_domain": domain,

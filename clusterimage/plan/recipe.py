@@ -9,6 +9,7 @@ from pathlib import Path
 
 from clusterimage.catalog import kubeadm
 from clusterimage.catalog import spec as specs
+from clusterimage.catalog.cni import NONE
 from clusterimage.catalog.contract import Expected
 from clusterimage.catalog.flavor import SEALER, Flavor
 from clusterimage.catalog.requirement import BASE, KUBERNETES, NODE, FileRequest, ImageRequest, Requirement
@@ -78,7 +79,7 @@ class Recipe:
         folders = [(tree, "rootfs", _CRI if index else _ROOTFS) for index, tree in enumerate(trees)]
         if self._cri_dockerd(one):
             folders.append(("cri-dockerd", "rootfs", _CRI))
-        if one.cni != "none":
+        if one.cni != NONE:
             folders.append((one.cni, "", _ROOTFS))
         for folder, prefix, rank in folders:
             root = self.layout.context / folder
@@ -124,12 +125,16 @@ class Recipe:
         version = self.needed.component_version(self.spec.runtime(one.cri).component)
         config = specs.pick(self.spec.containerd_config, _containerd(self.needed), "containerd_config")
         images = tuple(image for image in self._images(one))
+        cni = self.spec.cni(one.cni)
+        release = cni.find(one.kubernetes) if cni else None
         return Variables(
             kubernetes=one.kubernetes,
             cri=one.cri,
             cri_version=version,
             cni=one.cni,
-            cni_version=self.needed.component_version("tigera-operator") if one.cni == "calico" else "",
+            cni_title=cni.title if cni else "",
+            cni_version=release.version if release else "",
+            cni_files=self._cni_files(one),
             pause=self.needed.pause(),
             flavor=one.flavor,
             registry=self.flavor.registry,
@@ -145,6 +150,17 @@ class Recipe:
             own_images=tuple(str(image.reference.plain) for image in images if image.group == one.flavor),
             rules=self.spec.kubeadm,
         )
+
+    def _cni_files(self, one: Combination) -> tuple[str, ...]:
+        """Return what the CNI's script installs: the files of its components, then those of its folder."""
+        files_of = [
+            place for request in self.needed.files if _is_cni_file(request, one) for _, place in request.install
+        ]
+        if one.cni != NONE:
+            root = self.layout.context / one.cni
+            places = (path.relative_to(root).as_posix().removesuffix(SUFFIX) for path in files.walk(root))
+            files_of += [place for place in places if place != f"{one.cni}.sh"]
+        return tuple(files_of)
 
     def merge(self, one: Combination) -> Merge:
         """Return the build context of `one`: context/, downloads, extracted and rendered trees, the overlay."""
@@ -264,6 +280,7 @@ class Recipe:
             kubernetes=one.kubernetes,
             cri=one.cri,
             cni=one.cni,
+            cni_files=self._cni_files(one),
             flavor=one.flavor,
             arches=self.selection.arches,
             images=tuple(str(image.reference.plain) for image in self._images(one)),
@@ -279,6 +296,10 @@ def _file_name(pin: LockedFile) -> str:
 
 def _is_archive(request: FileRequest) -> bool:
     return any(member for member, _ in request.install)
+
+
+def _is_cni_file(request: FileRequest, one: Combination) -> bool:
+    return one.cni != NONE and request.cni == one.cni and request.arch == "any"
 
 
 def _prefix(request: FileRequest) -> str:

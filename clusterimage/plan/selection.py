@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clusterimage.catalog.cni import NONE
 from clusterimage.catalog.component import ARCHES
 from clusterimage.catalog.flavor import FLAVORS, SEALER, Flavor
 from clusterimage.catalog.spec import EMBEDDED, Mirror, Spec
@@ -22,9 +23,9 @@ VARIABLES = {
     "k8s": "Kubernetes version, or a comma list of them",
     "cri": "docker, containerd or both; by default docker below v1.24, containerd from there on",
     "platform": "linux/amd64, linux/arm64 or both (the default)",
-    "cni": "none, calico or both (the default); none with sealos",
+    "cni": "none, calico, flannel, cilium or a comma list; by default none and calico; none with sealos",
     "flavor": "sealer (the default), sealos or both: the program that is to run the image",
-    "name": "full image name; -containerd and -calico are added where one command builds several",
+    "name": "full image name; -containerd and -CNI are added where one command builds several",
     "buildName": "another word for name",
     "kubefile": "build this Kubefile instead: needs name=, takes platform=",
     "context": "the build context of kubefile=; by default the directory of the Kubefile",
@@ -48,7 +49,6 @@ VARIABLES = {
     "debug": "yes: the whole log on the terminal",
 }
 FORMATS = ("text", "json", "paths")
-CNIS = ("none", "calico")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Combination:
     @property
     def id(self) -> str:
         """Name of its tasks and of its directory in dist/: `v1.22.15-docker-calico`, `v1.22.15-docker-sealos`."""
-        cni = "" if self.cni == "none" else f"-{self.cni}"
+        cni = "" if self.cni == NONE else f"-{self.cni}"
         return f"{self.kubernetes}-{self.cri}{cni}{'' if self.flavor == SEALER else f'-{self.flavor}'}"
 
 
@@ -111,7 +111,7 @@ class Selection:
 
     def reference(self, combination: Combination, flavor: Flavor) -> Reference:
         """Return the image name of `combination`; one tag for several versions raises ConfigError."""
-        cni = f"-{combination.cni}" if combination.cni != "none" else ""
+        cni = f"-{combination.cni}" if combination.cni != NONE else ""
         if not self.name:
             return Reference.parse(f"{flavor.image_name(combination.cri, combination.kubernetes)}{cni}")
         several_cris = len({other.cri for other in self.combinations}) > 1
@@ -139,7 +139,7 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         for version in dict.fromkeys(versions)
         for cri in _cris(spec, version, variables.get("cri", ""))
         for flavor in flavors
-        for cni in _cnis(spec, flavor, variables.get("cni", ""))
+        for cni in _cnis(spec, flavor, version, variables.get("cni", ""))
         if application is None
     )
     mirror = variables.get("mirror", "")
@@ -213,10 +213,12 @@ def _name(variables: Mapping[str, str]) -> str:
     return name
 
 
-def _cnis(spec: Spec, flavor: Flavor, text: str) -> tuple[str, ...]:
-    request = _choices("cni", text, CNIS, tuple(cni for cni in spec.defaults.cni if cni in flavor.cni))
-    for cni in request:
-        flavor.refuse_cni(cni)
+def _cnis(spec: Spec, flavor: Flavor, version: Version, text: str) -> tuple[str, ...]:
+    request = _choices("cni", text, spec.cni_choices, tuple(cni for cni in spec.defaults.cni if cni in flavor.cni))
+    for name in request:
+        flavor.refuse_cni(name)
+        if cni := spec.cni(name):
+            cni.refuse(version)
     return request
 
 

@@ -77,16 +77,17 @@ def rows(spec: Spec, lists: dict[str, tuple[str, ...]], today: datetime.date) ->
             over = row.until == ENDED or bool(row.until) and row.until < today.isoformat()
             held = (row.until, over, row.vulnerable, row.why)
             found.append(Row(component.name, f"{row.kubernetes.text}{flavor}", row.version, patch, newest, *held))
-    for calico in spec.calico:
-        patch, newest = _newest(calico.version, lists.get("calico", ()))
-        found.append(Row("calico", calico.kubernetes.text, calico.version, patch, newest, "", False, (), ""))
+    for cni in spec.cnis:
+        for release in cni.versions:
+            patch, newest = _newest(release.version, lists.get(cni.name, ()))
+            found.append(Row(cni.name, release.kubernetes.text, release.version, patch, newest, "", False, (), ""))
     return found
 
 
 def _lists(spec: Spec, network: Network | None) -> tuple[dict[str, tuple[str, ...]], list[str]]:
     """Return the tags by component, and a line for every repository that did not answer."""
     places = {component.name: component.releases for component in spec.components if component.releases}
-    places |= {name: place for name, place in spec.releases if name == "calico"}
+    places |= {cni.name: cni.releases for cni in spec.cnis if cni.releases}
     if network is None:
         return {}, []
     asked = network

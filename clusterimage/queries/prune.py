@@ -22,7 +22,7 @@ from clusterimage.locks import application_lock, lock
 from clusterimage.locks.lock import LockedImage
 from clusterimage.plan import formats
 from clusterimage.plan.layout import Layout
-from clusterimage.plan.selection import CNIS, Combination
+from clusterimage.plan.selection import Combination
 from clusterimage.storage import files
 from clusterimage.storage.manifest import SUFFIX
 from clusterimage.values import formatting
@@ -93,10 +93,12 @@ def in_use(spec: Spec, layout: Layout) -> References:
         assert pins is not None  # it is there
         blobs |= {file.digest.hex for file in pins.files} | set(_image_blobs(pins.images))
         for cri in (runtime.name for runtime in spec.runtimes):
-            names |= {Combination(pins.kubernetes, cri, cni, flavor).id for cni in CNIS for flavor in FLAVORS}
+            names |= {
+                Combination(pins.kubernetes, cri, cni, flavor).id for cni in spec.cni_choices for flavor in FLAVORS
+            }
         for flavor in FLAVORS:
             suffix = "" if flavor == SEALER else f"-{flavor}"
-            groups = (BASE, *FLAVORS, KUBERNETES, *CNIS)
+            groups = (BASE, *FLAVORS, KUBERNETES, *spec.cni_choices)
             names |= {f"{group}-{pins.kubernetes}-{arch}{suffix}" for group in groups for arch in ARCHES}
     for path in applications:
         application = application_lock.load_pins(path)

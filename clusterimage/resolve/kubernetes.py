@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from clusterimage.catalog.requirement import FileRequest, ImageRequest
+from clusterimage.catalog.flavor import FLAVORS
+from clusterimage.catalog.requirement import BASE, KUBERNETES, NODE, FileRequest, ImageRequest
 from clusterimage.catalog.spec import EMBEDDED
 from clusterimage.locks import lock, source
 from clusterimage.locks.image_witness import disputed, vouch
 from clusterimage.locks.lock import FIRST_USE, Lock, LockedConstants, LockedFile, LockedImage
-from clusterimage.plan.selection import CNIS
 from clusterimage.plan.work_items import Locking
 from clusterimage.resolve.pin import pin
 from clusterimage.storage import compression
@@ -27,6 +27,7 @@ R = TypeVar("R", FileRequest, ImageRequest)
 P = TypeVar("P", LockedFile, LockedImage)
 log = logging.getLogger(__name__)
 _AT_ONCE = 8
+_OF_EVERY_IMAGE = ("", BASE, KUBERNETES, NODE, *FLAVORS)  # groups that are no CNI
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ def _some(act: Callable[[R], P], requests: tuple[R, ...], gone: list[_Gone]) -> 
             return act(request)
         except ClusterImageError as error:
             cri, cni = (request.cri, request.cni) if isinstance(request, FileRequest) else ("", request.group)
-            needs = f"cri={cri}" if cri else f"cni={cni}" if cni in CNIS else ""
+            needs = f"cri={cri}" if cri else f"cni={cni}" if cni not in _OF_EVERY_IMAGE else ""
             if not needs:
                 raise
             hint = f"{error.hint}; the other images can be built: all else is locked"

@@ -11,7 +11,19 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
-from clusterimage.catalog.contract import FACTS, FOLDER, PROGRAM, RULES, SCRIPT, Expected, Fact, Rule, saved_name
+from clusterimage.catalog.cni import NONE
+from clusterimage.catalog.contract import (
+    FACTS,
+    FOLDER,
+    PROGRAM,
+    RULES,
+    SCRIPT,
+    Expected,
+    Fact,
+    Rule,
+    network_rules,
+    saved_name,
+)
 from clusterimage.oci import remote
 from clusterimage.values.digest import Digest
 from clusterimage.values.media_types import INDEXES
@@ -25,6 +37,8 @@ def check(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
     for rule in RULES:
         if rule.holds(expected):
             yield from _path(rootfs, rule, rule.path.format(cri=expected.cri))
+    for rule in network_rules(expected.cni, expected.cni_files):
+        yield from _path(rootfs, rule, rule.path)
     yield from _machines(rootfs)
     yield from scripts.check(rootfs, expected.cri)
     for fact in FACTS:
@@ -89,7 +103,7 @@ def _annotation(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
             if not rootfs.has(place):
                 yield f"{place}: is missing (application {name} of {_EXTENSION})"
     launched = (extension.get("launch") or {}).get("app_names") or []
-    for name in sorted({*launched, *({expected.cni} - {"none"})} - applications.keys()):
+    for name in sorted({*launched, *({expected.cni} - {NONE})} - applications.keys()):
         yield f"annotation {_EXTENSION}: has no application {name}"
 
 

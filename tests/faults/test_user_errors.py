@@ -35,6 +35,10 @@ def check(result: Result, *words: str) -> None:
         (["cri=crio"], ["cri=crio: unknown container runtime"]),
         (["platform=linux/arm"], ["platform=linux/arm: unknown value", "did you mean linux/arm64?"]),
         (["cni=calcio"], ["cni=calcio: unknown value", "did you mean calico?"]),
+        (
+            ["cni=cilium", "mirror=embedded"],
+            ["cni=cilium: Cilium has no row for v1.22.15, only for >=1.30", "cni=, or"],
+        ),
         (["flavor=sealer2"], ["flavor=sealer2: unknown value", "did you mean sealer?"]),
         (["mirror=embeded"], ["mirror=embeded: unknown mirror", "did you mean embedded?"]),
         (["k8=v1.22.15"], ["k8=: unknown variable", "did you mean k8s?"]),
@@ -65,7 +69,12 @@ def test_a_bad_variable_names_the_nearest_good_one(built: Project, words: list[s
         ),
         ('["<1.14", "1.13.0"]', '["~1.14", "1.13.0"]', ["component.crictl.versions[0]", "'~1.14' is not a range"]),
         ('mode = "0644"', 'mode = "4755"', ["component.libseccomp.mode: must be 0644 or 0755"]),
-        ("[[calico]]", "[[calica]]", ["versions.toml: calica: is not a known key", "did you mean calico?"]),
+        ("[cni.calico]", "[cnis.calico]", ["versions.toml: cnis: is not a known key", "did you mean cni?"]),
+        (
+            'cni = ["none", "calico", "fl',
+            'cni = ["none", "calcio", "fl',
+            ["flavor.sealer.cni: has calcio", "mean calico?"],
+        ),
     ],
 )
 def test_a_bad_versions_toml_is_named_by_its_key(project: Project, old: str, new: str, says: list[str]) -> None:

@@ -17,7 +17,9 @@ VALUES: dict[str, object] = {
     "cri": "containerd",
     "cri_version": "1.6.20",
     "cni": "calico",
+    "cni_title": "Calico",
     "cni_version": "3.25.2",
+    "cni_files": ["tigera-operator.yaml", "custom-resources.yaml"],
     "pause": "3.9",
     "registry": "sea.hub:5000",
     "registry_domain": "sea.hub",
@@ -64,12 +66,12 @@ def lay_out(root: Path, variables: dict[str, object]) -> None:
         trees.append("cri-dockerd")
     for tree in trees:
         lay_tree(CONTEXT / tree, root, variables)
-    if variables["cni"] == "calico":
-        # The Kubefile copies a CNI's files from the top of the build context to these places.
-        lay_tree(CONTEXT / "calico", root, variables)
-        for name, place in {"calico.sh": "application/apps/calico", "custom-resources.yaml": "applications"}.items():
-            (root / place).mkdir(parents=True)
-            (root / name).rename(root / place / name)
+    if variables["cni"] != "none":
+        # The Kubefile copies a CNI's script and its other files from the top of the build context to these places.
+        cni = str(variables["cni"])
+        lay_tree(CONTEXT / cni, root / "applications", variables)
+        (root / "application/apps" / cni).mkdir(parents=True)
+        (root / f"applications/{cni}.sh").rename(root / f"application/apps/{cni}/{cni}.sh")
     for program in root.rglob("*.sh"):
         program.chmod(0o755)
     for folder in ("bin", "cri", "images", "registry"):

@@ -24,7 +24,8 @@ ROOTFS_FILES = {
     "etc/docker.service", "etc/cri-docker.service", "etc/cri-docker.socket", "etc/containerd.service",
     "etc/dump-config.toml", "cri/docker.tar.gz", "cri/cri-dockerd.tar.gz", "cri/containerd.tar.gz", "cri/runc",
     "cri/cni-plugins.tar.gz", "images/registry.tar.gz", "bin/kubeadm", "applications/tigera-operator.yaml",
-    "applications/custom-resources.yaml",
+    "applications/kube-flannel.yml", "applications/cilium.tgz", "bin/helm",
+    "applications/custom-resources.yaml", "applications/cilium-values.yaml",
 }  # fmt: skip
 MADE_BY_SEALER = {"etc/registry_htpasswd"}
 
@@ -49,7 +50,11 @@ def test_scripts_are_executable_strict_and_say_what_they_do(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in SHELL if SEALOS not in path.parents], ids=lambda path: path.name)
 def test_no_script_names_a_file_that_the_image_does_not_hold(path: Path) -> None:
     text = path.read_text()
-    names = {name for pair in re.findall(r"\$\{?ROOTFS\}?/([\w./-]+\w)|(applications/[\w.-]+)", text) for name in pair}
+    names = {
+        name
+        for pair in re.findall(r"\$\{?ROOTFS\}?/([\w./-]+\w)|(applications/[\w.-]+|^bin/[\w-]+)", text)
+        for name in pair
+    }
     folders = {"bin", "images", "certs", "registry"}
     assert names - {""} - folders <= ROOTFS_FILES | MADE_BY_SEALER
     scripts = {script.name for script in SHELL}
@@ -65,7 +70,7 @@ def lay_out(tmp_path: Path, **changes: object) -> Path:
     return tmp_path / "rootfs"
 
 
-COMBINATIONS = list(itertools.product(["docker", "containerd"], ["none", "calico"], [2, 3]))
+COMBINATIONS = list(itertools.product(["docker", "containerd"], ["none", "calico", "flannel", "cilium"], [2, 3]))
 
 
 @pytest.mark.parametrize(("cri", "cni", "config"), COMBINATIONS)

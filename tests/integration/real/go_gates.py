@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from tests.conftest import ROOT
-from tests.integration.real.go_types import module, ranges
+from tests.integration.real.go_programs import module
+from tests.integration.real.go_types import ranges
 
 # By minor the patch that the module proxy gives; up to 1.14 the staging modules lie in the module of Kubernetes itself.
 MODULES = {

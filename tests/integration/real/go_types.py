@@ -9,12 +9,11 @@ A field is a path: `[]` is an item of a list, `*` a key of a map, `**` whatever 
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
 from pathlib import Path
 
-from tests.conftest import ROOT, tool
+from tests.conftest import ROOT
+from tests.integration.real.go_programs import module
 
 KUBEADM = {
     "v1beta1": "v1.13.12",
@@ -85,13 +84,6 @@ _ALIAS = re.compile(r"^type (\w+) ((?:\[\]|map\[)?[\w.\]*]+)$", re.MULTILINE)
 _FIELD = re.compile(r'^\s*(?:\w+\s+)?([\w.*\[\]]+)\s+`json:"([^",]*)([^"]*)"`', re.MULTILINE)
 _LEAVES = {"string", "bool", "metav1.Duration", "metav1.Time", "resource.Quantity"}
 _NUMBERS = re.compile(r"u?int\d*|float\d+|byte")
-
-
-def module(name: str, version: str) -> Path:
-    """Return the directory of a Go module, fetched by the go command; raises CalledProcessError."""
-    words = [tool("go"), "mod", "download", "-json", f"{name}@{version}"]
-    done = subprocess.run(words, cwd="/", capture_output=True, check=True)
-    return Path(json.loads(done.stdout)["Dir"])
 
 
 class _Package:

@@ -101,7 +101,7 @@ def prepare(base: Path | None = None, tell: Callable[[str], None] = lambda line:
     """Make what is missing in the cache and return its directory; a second caller waits for the first."""
     cache = cache_directory(base)
     (cache / "stamps").mkdir(parents=True, exist_ok=True)
-    with _locked(cache / "lock", tell):
+    with locked(cache / "lock", tell):
         for number, part in enumerate(PARTS):
             if not _stamp(cache, part).exists():
                 _forget(cache, PARTS[number:])
@@ -131,7 +131,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @contextmanager
-def _locked(path: Path, tell: Callable[[str], None]) -> Iterator[None]:
+def locked(path: Path, tell: Callable[[str], None]) -> Iterator[None]:
     """Hold a lock file, waiting for it; programs started meanwhile hold it too, so orphans of a killed run count."""
     with path.open("w") as lock:
         os.set_inheritable(lock.fileno(), True)

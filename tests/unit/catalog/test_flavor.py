@@ -66,6 +66,7 @@ def test_what_only_one_flavor_needs_is_asked_for_by_that_one() -> None:
         "libseccomp",
         "gperf",
         "tigera-operator",
+        "kube-flannel",
     }
     assert components["sealos"] - components["sealer"] == {"sealos", "registry", "cri-dockerd"}
 
@@ -99,7 +100,7 @@ def test_a_union_asks_for_everything_once() -> None:
 
 def read(**changes: object) -> Flavor:
     row = {"names": {"docker": "a/b:{k8s}"}, "registry": "r:1", "cni": ["none"], "kubefile": "K", "trees": ["t"]}
-    return flavor.read("sealos", Table("versions.toml: flavor.sealos", row | changes))
+    return flavor.read("sealos", Table("versions.toml: flavor.sealos", row | changes), ("none", "calico"))
 
 
 @pytest.mark.parametrize(

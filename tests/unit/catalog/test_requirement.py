@@ -151,11 +151,11 @@ def test_a_release_without_a_row_of_images_is_refused_with_what_to_do(small: Pat
     assert error.hint.startswith(hint)
 
 
-def test_a_version_without_a_calico_row_is_refused(small: Path) -> None:
-    error = error_of(require, small, "v1.30.0")
+def test_a_version_without_a_row_of_a_network_does_without_it(small: Path) -> None:
+    needed = require(small, "v1.30.0")
 
-    assert error.problem == "versions.toml: calico: no row for v1.30.0"
-    assert error.hint == "add a [[calico]] row"
+    assert not names(needed, "calico")
+    assert not files(needed, "tigera-operator")
 
 
 def test_a_component_without_a_row_for_the_version_is_refused(small: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from clusterimage.catalog import spec
+from clusterimage.catalog.cni import Cni, CniRelease
 from clusterimage.catalog.component import VersionRow
-from clusterimage.catalog.spec import Calico, Component, Mirror, Rule, Runtime, Spec
+from clusterimage.catalog.spec import Component, Mirror, Rule, Runtime, Spec
 from clusterimage.values.version import Range, Version
 from tests.conftest import ROOT
 from tests.unit.conftest import SMALL, error_of
@@ -85,7 +86,9 @@ def test_the_other_sections_are_read(small_spec: Spec) -> None:
     manifest = "https://files.example/calico/tigera-operator.yaml"
 
     assert small_spec.runtimes[0] == Runtime("docker", Range.parse("<1.24"), "docker")
-    assert small_spec.calico == (Calico(Range.parse("<1.30"), "3.22.1", manifest, images),)
+    assert small_spec.cnis == (
+        Cni("calico", "Calico", (CniRelease(Range.parse("<1.30"), "3.22.1", images, manifest),)),
+    )
     assert small_spec.aliases[0].also == ("coredns", "other/dns:fixed")
     assert small_spec.sources == (("k8s.gcr.io", "registry.k8s.io"),)
     assert (small_spec.checksums, small_spec.kubeadm_images) == ("data/checksums.toml", "data/kubeadm-images.toml")
@@ -121,7 +124,7 @@ def test_a_mirror_is_read_and_may_be_empty(small_spec: Spec) -> None:
         ('kubeadm_images = "', 'kubeadm_image = "', "data.kubeadm_image: is not a known key"),
         ('version = "containerd"', 'versions = "containerd"', "cri[1].versions: is not a known key"),
         ("also = [", "more = [", "alias[0].more: is not a known key"),
-        ("manifest = ", "manifests = ", "calico[0].manifests: is not a known key"),
+        ("manifest = ", "manifests = ", "cni.calico.versions[0].manifests: is not a known key"),
         ('reference = "', 'image = "', "registry_image.image: is not a known key"),
         ('compression = "isal"', 'compression = "gz"', "defaults.compression: 'gz' is no compression"),
         ("pod_subnet", "pod_subnets", "defaults.pod_subnets: is not a known key"),

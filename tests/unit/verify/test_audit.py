@@ -36,6 +36,7 @@ EXPECTED = Expected(
     kubernetes=Version.parse("v1.22.15"),
     cri="docker",
     cni="none",
+    cni_files=(),
     flavor="sealer",
     arches=("amd64",),
     images=(NAME,),
