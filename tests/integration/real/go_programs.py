@@ -39,7 +39,7 @@ HELM = Source("helm.sh/helm/v3", "v3.22.0", ("cmd/helm",), (1, 26))
 SEALER = Source(
     "github.com/sealerio/sealer",
     "v0.11.0",
-    ("cmd/sealer/cmd", "cmd/seautil/cmd"),
+    ("cmd/sealer", "cmd/seautil"),
     (1, 17),
     "containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_devicemapper",
     cgo=True,
@@ -57,7 +57,7 @@ def program(source: Source, name: str) -> Path:
     """Return a program of `source`, built on the first call; a Go that is too old skips the test."""
     out = real_upstream.cache_directory().parent / "go" / f"{source.module.replace('/', '-')}-{source.version}"
     out.parent.mkdir(parents=True, exist_ok=True)
-    with real_upstream.locked(out.with_suffix(".lock"), print):
+    with real_upstream.locked(out.with_name(f"{out.name}.lock"), print):
         if not out.exists():
             _build(source, out)
     return out / name
@@ -69,7 +69,7 @@ def _build(source: Source, out: Path) -> None:
     )
     if version is None or (int(version[1]), int(version[2])) < source.go:
         pytest.skip(f"{source.module} needs Go {'.'.join(map(str, source.go))}")
-    work, fresh = out.with_suffix(".work"), out.with_suffix(".part")
+    work, fresh = out.with_name(f"{out.name}.work"), out.with_name(f"{out.name}.part")
     for scratch in (work, fresh):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
@@ -77,7 +77,7 @@ def _build(source: Source, out: Path) -> None:
     environment = os.environ | {"GOFLAGS": "-mod=mod", "CGO_ENABLED": str(int(source.cgo)), "GOTOOLCHAIN": "local"}
     packages = [f"{source.module}/{package}" for package in source.packages]
     for package in packages:
-        name = package.removesuffix("/cmd").rsplit("/", 1)[-1]
+        name = package.rsplit("/", 1)[-1]
         words = ["build", "-trimpath", "-ldflags", "-s -w", "-tags", source.tags, "-o", fresh / name, package]
         subprocess.run([tool("go"), *words], cwd=work, env=environment, check=True, timeout=1800)
     shutil.rmtree(work)
