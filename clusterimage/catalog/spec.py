@@ -94,7 +94,6 @@ class Spec:
     runtimes: tuple[Runtime, ...]
     flavors: tuple[Flavor, ...]
     sockets: tuple[Rule, ...]
-    cri_api: tuple[Rule, ...]
     containerd_config: tuple[Rule, ...]
     registry_image: str
     registry_install: str
@@ -172,7 +171,6 @@ def load(path: Path) -> Spec:
         components=tuple(components.read(name, table, version_tables) for name, table in top.named("component")),
         runtimes=tuple(map(_runtime, top.tables("cri"))),
         flavors=tuple(flavors.read(name, table, choices) for name, table in top.named("flavor")),
-        cri_api=_rules(top, "cri_api", "kubernetes", "version"),
         sockets=_rules(top, "socket", "kubernetes", "path", key="cri"),
         containerd_config=_rules(top, "containerd_config", "containerd", "version"),
         registry_image=image.text("reference"),
@@ -188,7 +186,7 @@ def load(path: Path) -> Spec:
 
 
 _SECTIONS = (
-    *("defaults", "data", "flavor", "component", "cri", "socket", "cri_api", "containerd_config", "registry_image"),
+    *("defaults", "data", "flavor", "component", "cri", "socket", "containerd_config", "registry_image"),
     *("releases", "kubeadm_constants", "kubeadm_repository", "cni", "alias", "kubeadm", "sources", "mirrors"),
 )
 

@@ -30,7 +30,6 @@ class Variables:
     image_repository: str
     registry_image: str
     socket: str
-    cri_api: str
     containerd_config: int
     docker_needs_cri_dockerd: bool
     pod_subnet: str
@@ -96,7 +95,6 @@ def names(variables: Variables, own: Path | None = None, facts: tuple[Path, Path
         "registry_port": int(port or 443),
         "registry_image": variables.registry_image,
         "socket": variables.socket,
-        "cri_api": variables.cri_api,
         "containerd_config": variables.containerd_config,
         "docker_needs_cri_dockerd": variables.docker_needs_cri_dockerd,
         "pod_subnet": networking["podSubnet"],

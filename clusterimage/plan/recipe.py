@@ -123,7 +123,8 @@ class Recipe:
     def _variables(self, one: Combination) -> Variables:
         defaults = self.spec.defaults
         version = self.needed.component_version(self.spec.runtime(one.cri).component)
-        config = specs.pick(self.spec.containerd_config, _containerd(self.needed), "containerd_config")
+        containerd = _containerd(self.needed)
+        config = specs.pick(self.spec.containerd_config, containerd, "containerd_config", flavor=one.flavor)
         images = tuple(image for image in self._images(one))
         cni = self.spec.cni(one.cni)
         release = cni.find(one.kubernetes) if cni else None
@@ -141,7 +142,6 @@ class Recipe:
             image_repository=self.flavor.image_repository,
             registry_image=self.spec.registry_image,
             socket=specs.pick(self.spec.sockets, one.kubernetes, "socket", one.cri, one.flavor),
-            cri_api=specs.pick(self.spec.cri_api, one.kubernetes, "cri_api"),
             containerd_config=int(config),
             docker_needs_cri_dockerd=self._cri_dockerd(one),
             pod_subnet=defaults.pod_subnet,

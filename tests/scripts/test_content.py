@@ -23,7 +23,8 @@ ROOTFS_FILES = {
     "etc/10-kubeadm.conf", "etc/kubelet.service", "etc/registry.yml", "etc/registry_config.yml", "etc/daemon.json",
     "etc/docker.service", "etc/cri-docker.service", "etc/cri-docker.socket", "etc/containerd.service",
     "etc/dump-config.toml", "cri/docker.tar.gz", "cri/cri-dockerd.tar.gz", "cri/containerd.tar.gz", "cri/runc",
-    "cri/cni-plugins.tar.gz", "images/registry.tar.gz", "bin/kubeadm", "applications/tigera-operator.yaml",
+    "cri/cni-plugins.tar.gz", "images/registry.tar.gz", "bin/kubeadm", "bin/seautil", "etc/kubeadm.yml",
+    "applications/tigera-operator.yaml",
     "applications/kube-flannel.yml", "applications/cilium.tgz", "bin/helm",
     "applications/custom-resources.yaml", "applications/cilium-values.yaml",
 }  # fmt: skip

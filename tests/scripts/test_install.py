@@ -1,6 +1,7 @@
 """What the scripts do to a node: installing, installing again, and removing."""
 
 import json
+import shutil
 import tomllib
 
 import pytest
@@ -195,3 +196,42 @@ def test_a_node_that_runs_another_cluster_image_is_refused_by_name(make_node: Ma
     node.run("mkdir -p /var/lib/clusterimage; cp /bin/true /usr/bin/containerd;"
              "printf 'file\\tx\\t/usr/bin/containerd\\n' >/var/lib/clusterimage/docker.files")  # fmt: skip
     assert "run its uninstall-docker.sh first" in node.script("containerd.sh", check=False)
+
+
+# What dockerd, kube-proxy and flannel leave in the kernel when they end, and two rules that somebody else made.
+LEFT_BEHIND = """
+ip link add docker0 type bridge; ip link add cni0 type bridge
+for tool in iptables ip6tables; do
+    $tool -N DOCKER; $tool -N DOCKER-USER; $tool -A FORWARD -j DOCKER-USER; $tool -A FORWARD -o docker0 -j DOCKER
+    $tool -A FORWARD -i docker0 ! -o docker0 -j ACCEPT; $tool -t nat -N DOCKER
+    $tool -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER; $tool -t nat -A POSTROUTING -o docker0 -j ACCEPT
+    $tool -N KUBE-FORWARD; $tool -A FORWARD -j KUBE-FORWARD; $tool -A KUBE-FORWARD -j ACCEPT
+    $tool -t nat -N FLANNEL-POSTRTG; $tool -t nat -A POSTROUTING -j FLANNEL-POSTRTG
+done
+"""
+THEIRS = "iptables -A INPUT -p tcp --dport 22 -j ACCEPT; iptables -N MINE; iptables -A FORWARD -j MINE;"
+
+
+@pytest.mark.skipif(not shutil.which("iptables"), reason="needs iptables")
+def test_interfaces_and_chains_of_the_runtime_go_and_those_of_others_stay(make_node: MakeNode) -> None:
+    node = make_node("docker")
+    kernel = "mount -t sysfs sysfs /sys;"  # that of the node's own network
+    look = "{ iptables-save; ip6tables-save; } | grep -E '^(:[^ ]+ -|-A)' | sed 's/ \\[.*//'; ls /sys/class/net"
+    parts = (
+        f"{kernel} {THEIRS} ({look}) >/tmp/before; bash {SCRIPTS}/docker.sh; bash {SCRIPTS}/init-kube.sh; {LEFT_BEHIND}"
+    )
+
+    output = node.run(f"{parts} bash {SCRIPTS}/uninstall-docker.sh; ({look}) >/tmp/after; diff /tmp/before /tmp/after")
+    assert "docker is removed" in output and "failed and passed over" not in output
+
+    kept = (
+        f"{kernel} {THEIRS} {LEFT_BEHIND} ({look}) >/tmp/before; bash {SCRIPTS}/docker.sh; bash {SCRIPTS}/init-kube.sh;"
+    )
+    node.run(f"{kept} bash {SCRIPTS}/uninstall-docker.sh; ({look}) >/tmp/after; diff /tmp/before /tmp/after")
+
+
+@pytest.mark.parametrize("cri", RUNTIMES)
+def test_seautil_is_there_once_the_runtime_is(make_node: MakeNode, cri: str) -> None:
+    # sealer v0.11.0 pkg/registry/local.go configureLvs runs it on workers right after the runtime's script.
+    node = make_node(cri)
+    assert "seautil ipvs" in node.run(f"bash {SCRIPTS}/{cri}.sh; seautil ipvs")

@@ -2,6 +2,8 @@
 
 import struct
 
+import pytest
+
 from tests.scripts.conftest import MakeNode
 from tests.scripts.node import IMAGE
 from tests.scripts.test_repair import MERGED, arguments
@@ -99,3 +101,36 @@ def test_calico_comes_from_the_registry_that_the_cluster_names(make_node: MakeNo
     assert '  registry: "hub.local:5001/"\n' in output and "cidr: 100.64.0.0/10" in output
     assert output.index("operator:v1") < output.index("wait --for=condition=Established") < output.index("Installation")
     assert (node.rootfs / "applications/tigera-operator.yaml").read_text() == OPERATOR
+
+
+NO_KERNEL = (
+    "mount -t tmpfs tmpfs /sys/module; printf '#!/bin/sh\\nexit 1\\n' >/usr/local/bin/modprobe;"
+    "printf '#!/bin/sh\\necho tmpfs\\n' >/usr/local/bin/stat; chmod 755 /usr/local/bin/modprobe /usr/local/bin/stat;"
+)
+AUTHORIZATION = "authorization:\n  mode: Webhook\n"  # of the kubelet: another mode
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "more", "says"),
+    [
+        ("v1.25.16", "mode: ipvs\n", []),
+        ("v1.26.0", "mode: ipvs\n", ["no module ip_vs,", "no module ip_vs_rr,", "no module nf_conntrack,"]),
+        ("v1.26.0", 'mode: "ipvs"\n', ["no module ip_vs,", "no module ip_vs_rr,", "no module nf_conntrack,"]),
+        ("v1.34.4", "mode: iptables\n", []),
+        ("v1.35.0", "mode: iptables\n", ["this node has cgroup v1, with which a kubelet v1.35.0 does not start"]),
+        ("v1.37.2", "mode: nftables\nfailCgroupV1: false\n", []),
+    ],
+)
+def test_what_the_kernel_lacks_is_said_before_kubeadm_waits_for_it(
+    make_node: MakeNode, kubernetes: str, more: str, says: list[str]
+) -> None:
+    node = make_node("containerd")
+    (node.rootfs / "etc/kubeadm.yml").write_text(f"kubernetesVersion: {kubernetes}\n{AUTHORIZATION}{more}")
+
+    output = node.run(f"{NO_KERNEL} bash {SCRIPTS}/check.sh", check=False)
+
+    lines = [line for line in output.splitlines() if line.startswith("clusterimage: this ")]
+    assert len(lines) == len(says) and all(word in line for word, line in zip(says, lines, strict=True))
+    assert ("exit 1" in output) == bool(says)
+    ignored = node.run(f"{NO_KERNEL} bash {SCRIPTS}/check.sh", {"IgnoreChecks": "true"}, check=False)
+    assert "exit 0" in ignored and all(line in ignored for line in lines)

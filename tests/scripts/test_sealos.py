@@ -39,7 +39,7 @@ def env_of(cri: str) -> dict[str, str]:
 def lay_out(root: Path, cri: str) -> None:
     """Lay out the trees and files of the flavor, as sealos leaves them on a node: run-time templates filled in."""
     flavor = tomllib.loads((ROOT / "versions.toml").read_text())["flavor"]["sealos"]
-    values = image.values(cri=cri, registry="sealos.hub:5000", own_images=["a/lvscare:1"], cri_api="v1")
+    values = image.values(cri=cri, registry="sealos.hub:5000", own_images=["a/lvscare:1"])
     for tree in (*flavor["trees"], *(["cri-dockerd"] if cri == "docker" else [])):
         image.lay_tree(image.CONTEXT / tree.format(cri=cri), root, values)
     for file in flavor["files"]:

@@ -86,6 +86,7 @@ if foreign containerd; then ours=no; else ours=yes; fi
 if [ "$ours" = yes ]; then install_containerd; else use_containerd; fi
 configure_registry
 install_cni
+install_seautil
 announce_socket /run/containerd/containerd.sock
 if [ "$ours" = yes ]; then start_units containerd.service; else restart_theirs; fi
 load_images

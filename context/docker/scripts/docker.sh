@@ -21,6 +21,8 @@ install_docker() {
     local data
     data=$(sed -n 's/.*"data-root": *"\([^"]*\)".*/\1/p' "$ROOTFS/etc/daemon.json")
     claim /etc/docker "${data:-/var/lib/docker}" /run/docker /run/containerd /opt/containerd
+    claim_links docker0
+    claim_chains DOCKER
     unpack "$ROOTFS/cri/docker.tar.gz" /usr/bin
     daemon_json | put /etc/docker/daemon.json 0644
     put /etc/systemd/system/docker.service 0644 <"$ROOTFS/etc/docker.service"
@@ -58,6 +60,7 @@ else
 fi
 trust_registry /etc/docker/certs.d
 install_cni
+install_seautil
 if [ -e "$ROOTFS/cri/cri-dockerd.tar.gz" ]; then
     install_cri_dockerd
     units+=(cri-docker.socket cri-docker.service)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks, before anything is changed, that this image can work on this node. One line a problem; the exit status says
-# whether there was one. What kubeadm's own preflight finds is left to kubeadm.
+# whether there was one; with IgnoreChecks=true it is told only, for a Clusterfile that sets what the image has not.
+# What kubeadm's own preflight finds is left to kubeadm.
 set -euo pipefail
 # shellcheck source=node.sh
 source "$(dirname "${BASH_SOURCE[0]}")/node.sh"
@@ -35,10 +36,28 @@ else
         problem "the image is for $built_for but this node is $(uname -m): use the image of the other platform"
 fi
 
+kubernetes=$(setting kubernetesVersion)
+# since MINOR: is the image of that Kubernetes minor or of a later one?
+since() { [ -n "$kubernetes" ] && at_least "$1" "${kubernetes#v}"; }
+has_module() { [ -e "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }
+
+# Below v1.26 kube-proxy falls back to iptables by itself: kubernetes@v1.26.0 cmd/kube-proxy/app/server_others.go.
+if since 1.26 && grep -q '^mode: *"*ipvs' "$ROOTFS/etc/kubeadm.yml"; then
+    for module in ip_vs ip_vs_rr nf_conntrack; do
+        has_module "$module" || problem "this kernel has no module $module, and kube-proxy $kubernetes does not start" \
+            "without it: install it, or set mode: iptables of KubeProxyConfiguration"
+    done
+fi
+# kubernetes@v1.35.0 pkg/kubelet/apis/config/v1beta1/defaults.go: failCgroupV1.
+if since 1.35 && [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ] && [ "$(setting failCgroupV1)" != false ]; then
+    problem "this node has cgroup v1, with which a kubelet $kubernetes does not start: boot it with" \
+        "systemd.unified_cgroup_hierarchy=1, or set failCgroupV1: false of KubeletConfiguration"
+fi
+
 if ! systemctl is-active --quiet kubelet.service && listening 10250; then
     problem "port 10250 is taken, the kubelet needs it: stop the program that listens there"
 fi
 if systemctl is-active --quiet firewalld.service; then
     say "note: firewalld is active; it must let the nodes reach 6443, 2379-2380, 10250, the registry and the pods"
 fi
-[ "$problems" = 0 ]
+[ "$problems" = 0 ] || [ "${IgnoreChecks:-false}" = true ]

@@ -45,6 +45,9 @@ repair_kubeadm_config() {
 begin kube
 claim /etc/kubernetes /var/lib/kubelet /var/lib/dockershim /var/lib/etcd /var/lib/calico /run/calico \
     /var/log/pods /var/log/containers /var/log/kubernetes /var/log/calico /usr/libexec/kubernetes
+# What kube-proxy, the kubelet and the networks there are make in the kernel.
+claim_links kube-ipvs0 cni0 flannel.1 flannel-v6.1 cilium_host cilium_vxlan vxlan.calico
+claim_chains KUBE- FLANNEL- CILIUM_ cali
 install_programs
 [ -e /etc/sysctl.d/99-clusterimage.conf ] || prepare_kernel
 install_units

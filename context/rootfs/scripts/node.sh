@@ -44,7 +44,7 @@ foreign() {
 prepare_kernel() {
     local conntrack=nf_conntrack module
     at_least 4.19 "$(uname -r)" || conntrack=nf_conntrack_ipv4
-    for module in overlay br_netfilter ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh "$conntrack"; do
+    for module in overlay br_netfilter ip_vs ip_vs_rr ip_vs_wrr ip_vs_sh "$conntrack" ip_tables ip6_tables xt_set; do
         if modprobe -n -q "$module" 2>/dev/null; then echo "$module"; fi
     done | put /etc/modules-load.d/clusterimage.conf 0644
     {
@@ -55,6 +55,18 @@ prepare_kernel() {
         if [ "${HostIPFamily:-4}" = 6 ]; then echo 'net.ipv6.conf.all.forwarding = 1'; fi
     } | put /etc/sysctl.d/99-clusterimage.conf 0644
     bash "$SCRIPTS/kubelet-pre-start.sh"
+    if [ "$(wc -l </proc/swaps)" -gt 1 ] && [ "$(setting failSwapOn)" != false ]; then
+        die "swap cannot be turned off here, and the kubelet does not start with it: turn it off on the host," \
+            "or set failSwapOn: false of KubeletConfiguration"
+    fi
+}
+
+# setting KEY: a value of the kubeadm configuration that the image was built with.
+setting() { sed -n "s/^ *$1: *//p" "$ROOTFS/etc/kubeadm.yml" | head -n 1; }
+
+# install_seautil: sealer leads a worker to the API servers with it before it runs init-kube.sh.
+install_seautil() {
+    if [ -e "$ROOTFS/bin/seautil" ]; then put /usr/bin/seautil 0755 <"$ROOTFS/bin/seautil"; fi
 }
 
 # unpack ARCHIVE DIR: put the programs in ARCHIVE, wherever they lie in it, flat into DIR.

@@ -5,9 +5,10 @@
 #   /var/lib/clusterimage/<part>.saved/   what stood in a file's place before, at its own path
 #   /var/lib/clusterimage/<part>.changed  there while a written file waits for its unit to be restarted
 #
-# Kinds: file (removed while its content is still ours), dir (removed when empty), tree (removed with all that came
-# below it, because it did not exist before), unit (stopped and disabled), reload (another's unit, restarted last),
-# image (taken out of the container runtime).
+# Kinds: file (removed while its content is still ours), dir (removed when empty), tree (a file or folder that is
+# removed with all that came into it, because it did not exist before), unit (stopped and disabled), reload (another's
+# unit, restarted last), image (taken out of the container runtime), link (a network interface that was not there
+# before), chains (of netfilter, by the begin of their names; the same).
 
 STATE=/var/lib/clusterimage
 
@@ -68,6 +69,33 @@ claim() {
     local dir
     for dir; do
         exists "$dir" || note tree - "$dir"
+    done
+}
+
+# claim_links NAME...: network interfaces that programs make; each will be ours, unless it exists already.
+claim_links() {
+    local link
+    for link; do
+        [ -e "/sys/class/net/$link" ] || note link - "$link"
+    done
+}
+
+# claim_chains PREFIX...: netfilter chains that programs make; those of a prefix will be ours, unless there are some.
+claim_chains() {
+    local prefix
+    for prefix; do
+        rules | grep -q "^:$prefix" || note chains - "$prefix"
+    done
+}
+
+# rules: all netfilter rules of this node.
+rules() { { iptables-save && ip6tables-save; } 2>/dev/null || true; }
+
+# drop_rules REGEX: take the netfilter chains and rules away that match.
+drop_rules() {
+    local tool
+    for tool in iptables ip6tables; do
+        if "$tool-save" 2>/dev/null | grep -qE -- "$1"; then "$tool-save" | grep -vE -- "$1" | "$tool-restore"; fi
     done
 }
 
@@ -166,6 +194,13 @@ remove_file() {
 # remove_dir DIR: what is not empty holds files that are not ours.
 remove_dir() { rmdir "$1" 2>/dev/null || true; }
 
+remove_link() {
+    drop_rules "^-A .* -[io] $1( |\$)"
+    if [ -e "/sys/class/net/$1" ]; then ip link delete "$1"; fi
+}
+
+remove_chains() { drop_rules "^:$1|^-A $1|-[jg] $1"; }
+
 # remove_part PART: undo all that PART recorded. An interrupted removal is finished by the next.
 remove_part() {
     if [ ! -e "$STATE/$1.files" ]; then
@@ -175,6 +210,8 @@ remove_part() {
     begin "$1"
     each image remove_image
     each unit stop_unit
+    each chains remove_chains
+    each link remove_link
     each tree remove_tree
     each file remove_file
     each dir remove_dir

@@ -127,4 +127,4 @@ def test_kubeadm_can_be_told_the_registry_by_reference(text: str, expected: str)
 
 
 def test_a_third_flavor_is_refused_by_name(tmp_path: Path) -> None:
-    assert "flavor.x" in error_of(flavor.read, "x", Table("versions.toml: flavor", {})).problem
+    assert "flavor.x" in error_of(flavor.read, "x", Table("versions.toml: flavor", {}), ()).problem

@@ -25,12 +25,13 @@ def variables() -> Variables:
         cri="docker",
         cri_version="20.10.24",
         cni="calico",
+        cni_title="Calico",
+        cni_files=("tigera-operator.yaml", "custom-resources.yaml"),
         cni_version="3.22.1",
         pause="3.5",
         flavor="sealer",
         registry="sea.hub:5000",
         image_repository="sea.hub:5000",
-        cri_api="v1alpha2",
         registry_image="docker.io/library/registry:2.8.3",
         socket="/var/run/dockershim.sock",
         containerd_config=2,
@@ -52,6 +53,8 @@ def test_every_fact_has_the_name_that_templates_use(variables: Variables) -> Non
         "cri": "docker",
         "cri_version": "20.10.24",
         "cni": "calico",
+        "cni_title": "Calico",
+        "cni_files": ("tigera-operator.yaml", "custom-resources.yaml"),
         "cni_version": "3.22.1",
         "pause": "3.5",
         "registry": "sea.hub:5000",
@@ -65,7 +68,6 @@ def test_every_fact_has_the_name_that_templates_use(variables: Variables) -> Non
         "service_subnet": "10.96.0.0/22",
         "images": ("k8s.gcr.io/pause:3.5",),
         "own_images": (),
-        "cri_api": "v1alpha2",
     }
     assert ready < names.keys()
 

@@ -7,6 +7,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/node.sh"
 begin shim
 put /usr/bin/image-cri-shim 0755 <"$ROOTFS/cri/image-cri-shim"
 put /etc/image-cri-shim.yaml 0600 <"$ROOTFS/etc/image-cri-shim.yaml"
+# sealos edits it (upgrade, registry passwd), the registry's password is in it: it goes whatever it holds.
+exists "$SAVED/etc/image-cri-shim.yaml" || note tree - /etc/image-cri-shim.yaml
 put /etc/systemd/system/image-cri-shim.service 0644 <"$ROOTFS/etc/image-cri-shim.service"
 start_units image-cri-shim.service
 for _ in {1..60}; do
