@@ -8,12 +8,14 @@ from pathlib import Path
 
 from tests.integration.real.debian_packages import KEYRING, machine_mirror
 
-_RECIPE = 2
+_RECIPE = 3
 # systemd with its bus, and what kubeadm's preflight and our check.sh ask of a node. libnetfilter-conntrack3 is for the
-# conntrack of the tests' upstream, which is Debian's; the released one needs no library.
+# conntrack of the tests' upstream, which is Debian's; the released one needs no library. openssh-server, rsync and lsof
+# are for the real sealer, which comes by ssh.
 _PACKAGES = (
     *("systemd", "systemd-sysv", "dbus", "kmod", "mount", "procps", "gawk", "ca-certificates"),
     *("iproute2", "iptables", "ebtables", "ethtool", "socat", "libnetfilter-conntrack3"),
+    *("openssh-server", "rsync", "lsof"),
 )
 
 

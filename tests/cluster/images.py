@@ -1,7 +1,7 @@
 """Knows the images that nodes boot from: built by doit from the real upstream, with the tests' own settings.
 
-What this kernel or sandbox needs is said as a user says it: a tree for `overlay=`, context/kubeadm.yml and
-context/imageList.
+What this kernel or sandbox needs is said as a user says it: a tree for `overlay=`, context/kubeadm.yml,
+context/imageList and a line in the templates of containerd's configuration.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ kind: KubeProxyConfiguration
 conntrack:
   maxPerCore: 0
 """
+# Where the tests run nobody may lower it (CAP_SYS_RESOURCE), and a sandbox would not start.
+_CRI = '[plugins."io.containerd.grpc.v1.cri"]\n'
+_TEMPLATES = ("context/containerd/etc/dump-config.toml.j2", "context/sealos/containerd/etc/dump-config.toml.tmpl.j2")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class ClusterImage:
     choice: Choice
     arch: str
     layout: Path
+    tag: str
     root: Path
     config: dict[str, Any]
 
@@ -63,13 +67,16 @@ def project(root: Path) -> Iterator[RealProject]:
     """Yield a project with the tests' settings, and its upstream served."""
     with real_upstream.serve(real_upstream.prepare(tell=print)) as upstream, real_project(root, upstream) as made:
         (root / "context/kubeadm.yml").write_text(_KUBEADM)
+        for template in _TEMPLATES:
+            made.project.edit(template, _CRI, f"{_CRI}  restrict_oom_score_adj = true\n")
         yield made
 
 
 def build(made: RealProject, choice: Choice) -> Path:
     """Build the image for both platforms and return its layout."""
-    words = (f"cri={choice.cri}", f"flavor={choice.flavor}", "cni=none", f"overlay={OVERLAY / str(choice)}")
-    result = made.doit("build", *words, k8s=choice.k8s)
+    overlay = OVERLAY / str(choice)
+    words = (f"cri={choice.cri}", f"flavor={choice.flavor}", "cni=none")
+    result = made.doit("build", *words, *([f"overlay={overlay}"] if overlay.exists() else []), k8s=choice.k8s)
     assert result.code == 0, result.text
     return made.dist / f"{choice.k8s}-{choice.cri}{'-sealos' if choice.flavor == 'sealos' else ''}"
 
@@ -89,7 +96,7 @@ def unpack(layout: Path, choice: Choice, arch: str, work: Path) -> ClusterImage:
     run(tool("umoci"), "unpack", "--rootless", "--image", f"{layout}:{tag}", work)
     manifest = _blob(layout, index["manifests"][tags.index(tag)]["digest"])
     config = _blob(layout, manifest["config"]["digest"])["config"]
-    return ClusterImage(choice, arch, layout, work / "rootfs", config)
+    return ClusterImage(choice, arch, layout, tag, work / "rootfs", config)
 
 
 def _blob(layout: Path, digest: str) -> Any:

@@ -173,6 +173,20 @@ def tree_is_as_before(before: Mapping[str, str], after: Mapping[str, str], tell:
     tell.say(f"          all {len(before)} files and folders of the node are as they were before")
 
 
+def kernel(node: Node) -> list[str]:
+    """Return what a node's kernel holds of interfaces and netfilter rules, without built-in chains and counters."""
+    rules = node.run("{ iptables-save; ip6tables-save; } | grep -E '^(:[^ ]+ -|-A)' | sed 's/ \\[.*//' || true")
+    return [*node.run("ls /sys/class/net").splitlines(), *rules.splitlines()]
+
+
+def kernel_is_as_before(before: list[str], after: list[str], tell: Transcript) -> None:
+    """Raise StepFailed if interfaces or netfilter rules of a node are not what they were."""
+    if changed := sorted({*before} ^ {*after}):
+        tell.say(f"FAILED  {len(changed)} interfaces or netfilter rules of the node are not as they were")
+        raise StepFailed("\n".join(f"{'left' if one in after else 'gone'}: {one}" for one in changed[:40]))
+    tell.say(f"          interfaces and netfilter rules of the node are as they were before ({len(before)})")
+
+
 def saved_as(image: str) -> str:
     """Return the path and tag that an image is saved under: no host, one-word names of Docker Hub in library/."""
     host, slash, rest = image.partition("/")

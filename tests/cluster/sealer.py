@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 from tests.cluster import consumer
@@ -49,8 +48,6 @@ def install(node: Node, image: Path, cri: str, tell: Transcript) -> None:
     with tell.step("sealer: merges kubeadm.yml and places audit-policy.yml"):
         node.run(f"install -D -m 644 {ROOTFS}/statics/audit-policy.yml /etc/kubernetes/audit-policy.yml")
         consumer.write(node, "/etc/kubernetes/kubeadm.yaml", kubeadm_config(node, here))
-    # dockerd asked for a name before, and Go keeps what /etc/hosts said for five seconds.
-    time.sleep(5 if cri == "docker" else 0)
     with tell.step("bash scripts/init-kube.sh", node, "journalctl -u kubelet --no-pager"):
         node.run(f"cd {ROOTFS}/scripts && bash init-kube.sh", environment)
     with tell.step("kubeadm init --config=/etc/kubernetes/kubeadm.yaml", node, consumer.KUBELET_LOG):

@@ -104,7 +104,7 @@ def test_ciliums_own_chart_asks_for_the_images_of_its_row_only(
     charts = go_programs.module("github.com/cilium/cilium", f"v{published}") / "install/kubernetes"
     archive = tmp_path / "cilium.tgz"
     run("tar", "-C", charts, "-czf", archive, "cilium")
-    helm = go_programs.program(go_programs.HELM, "helm")
+    helm = go_programs.program(go_programs.HELM)
     rendered = tmp_path / "rendered.yaml"
     # What would be installed is rendered instead: the same words, without a cluster.
     words = f'shift 2; exec {helm} template --kube-version 1.{kubernetes} "$@" >{rendered}'

@@ -42,6 +42,21 @@ repair_kubeadm_config() {
     fi
 }
 
+# await_registry: sealer wrote the registry's name into /etc/hosts a moment ago. A runtime that asked for any name before
+# goes on with the old file for five seconds (Go, net/hosts.go), and kubeadm would give up at once.
+await_registry() {
+    local pause
+    pause=$(sed -n 's|^[^/]*/\(pause:.*\)|\1|p' "$ROOTFS/manifests/imageList" 2>/dev/null | head -n 1)
+    if [ -z "$pause" ]; then return; fi
+    for _ in {1..8}; do
+        if pull "$REGISTRY_URL/$pause" >/dev/null 2>&1; then return; fi
+        sleep 1
+    done
+    warn "$RUNTIME cannot pull $REGISTRY_URL/$pause:" "$(pull "$REGISTRY_URL/$pause" 2>&1 | tail -n 1)"
+}
+
+pull() { if [ "$RUNTIME" = docker ]; then docker pull --quiet "$1"; else /usr/bin/crictl pull "$1"; fi; }
+
 begin kube
 claim /etc/kubernetes /var/lib/kubelet /var/lib/dockershim /var/lib/etcd /var/lib/calico /run/calico \
     /var/log/pods /var/log/containers /var/log/kubernetes /var/log/calico /usr/libexec/kubernetes
@@ -52,3 +67,4 @@ install_programs
 [ -e /etc/sysctl.d/99-clusterimage.conf ] || prepare_kernel
 install_units
 repair_kubeadm_config
+await_registry

@@ -1,4 +1,4 @@
-"""Programs that others wrote, built once from their Go modules into the test cache: <base>/go/<module>-<version>/.
+"""Programs that others wrote, built once from their Go modules into the test cache: <base>/go/<name>-<version>/.
 
     helm              https://github.com/helm/helm        renders charts
     sealer, seautil   https://github.com/sealerio/sealer  reads and runs our images (0.11.0 is the newest)
@@ -20,30 +20,29 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import tool
-from tests.integration.real import real_upstream
+from tests.integration.real import shared_cache
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Module, version and packages of programs; `cgo` needs gcc, `go` is the oldest Go that builds them."""
+    """A program's module, version and package; `cgo` needs gcc, `go` is the oldest Go that builds it."""
 
     module: str
     version: str
-    packages: tuple[str, ...]
+    package: str
     go: tuple[int, int]
     tags: str = ""
     cgo: bool = False
 
+    @property
+    def name(self) -> str:
+        return self.package.rpartition("/")[2]
 
-HELM = Source("helm.sh/helm/v3", "v3.22.0", ("cmd/helm",), (1, 26))
-SEALER = Source(
-    "github.com/sealerio/sealer",
-    "v0.11.0",
-    ("cmd/sealer", "cmd/seautil"),
-    (1, 17),
-    "containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_devicemapper",
-    cgo=True,
-)
+
+_PLAIN = "containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_devicemapper"
+HELM = Source("helm.sh/helm/v3", "v3.22.0", "cmd/helm", (1, 26))
+SEALER = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/sealer", (1, 17), _PLAIN, cgo=True)
+SEAUTIL = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/seautil", (1, 17), _PLAIN)
 
 
 def module(name: str, version: str) -> Path:
@@ -53,33 +52,40 @@ def module(name: str, version: str) -> Path:
     return Path(json.loads(done.stdout)["Dir"])
 
 
-def program(source: Source, name: str) -> Path:
-    """Return a program of `source`, built on the first call; a Go that is too old skips the test."""
-    out = real_upstream.cache_directory().parent / "go" / f"{source.module.replace('/', '-')}-{source.version}"
+def program(source: Source, arch: str = "") -> Path:
+    """Return the program, built on the first call, for this machine or for `arch`; a Go too old skips the test."""
+    out = shared_cache.base() / "go" / "-".join(filter(None, (source.name, source.version, arch)))
     out.parent.mkdir(parents=True, exist_ok=True)
-    with real_upstream.locked(out.with_name(f"{out.name}.lock"), print):
+    with shared_cache.locked(out.with_name(f"{out.name}.lock"), print):
         if not out.exists():
-            _build(source, out)
-    return out / name
+            _build(source, arch, out)
+    return out / source.name
 
 
-def _build(source: Source, out: Path) -> None:
-    version = re.search(
-        r"go(\d+)\.(\d+)", subprocess.run([tool("go"), "version"], capture_output=True, text=True).stdout
-    )
-    if version is None or (int(version[1]), int(version[2])) < source.go:
+def _build(source: Source, arch: str, out: Path) -> None:
+    said = subprocess.run([tool("go"), "version"], capture_output=True, text=True, check=True).stdout
+    major, minor = (int(number) for number in re.findall(r"go(\d+)\.(\d+)", said)[0])
+    if (major, minor) < source.go:
         pytest.skip(f"{source.module} needs Go {'.'.join(map(str, source.go))}")
     work, fresh = out.with_name(f"{out.name}.work"), out.with_name(f"{out.name}.part")
     for scratch in (work, fresh):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
     _main_module(source, work)
-    environment = os.environ | {"GOFLAGS": "-mod=mod", "CGO_ENABLED": str(int(source.cgo)), "GOTOOLCHAIN": "local"}
-    packages = [f"{source.module}/{package}" for package in source.packages]
-    for package in packages:
-        name = package.rsplit("/", 1)[-1]
-        words = ["build", "-trimpath", "-ldflags", "-s -w", "-tags", source.tags, "-o", fresh / name, package]
-        subprocess.run([tool("go"), *words], cwd=work, env=environment, check=True, timeout=1800)
+    environment = {"GOFLAGS": "-mod=mod", "CGO_ENABLED": str(int(source.cgo)), "GOTOOLCHAIN": "local"}
+    environment |= {"GOARCH": arch} if arch else {}
+    words: list[str | Path] = [
+        "build",
+        "-trimpath",
+        "-ldflags",
+        "-s -w",
+        "-tags",
+        source.tags,
+        "-o",
+        fresh / source.name,
+    ]
+    package = f"{source.module}/{source.package}"
+    subprocess.run([tool("go"), *words, package], cwd=work, env=os.environ | environment, check=True, timeout=1800)
     shutil.rmtree(work)
     fresh.rename(out)
 
@@ -92,5 +98,5 @@ def _main_module(source: Source, work: Path) -> None:
     lines = ["module judge", go[0], f"require {source.module} {source.version}", *blocks]
     (work / "go.mod").write_text("\n".join(lines) + "\n")
     shutil.copyfile(theirs / "go.sum", work / "go.sum")
-    imports = "".join(f'\t_ "{source.module}/{package}"\n' for package in source.packages)
-    (work / "tools.go").write_text(f"//go:build tools\n\npackage judge\n\nimport (\n{imports})\n")
+    imports = f'import _ "{source.module}/{source.package}"\n'
+    (work / "tools.go").write_text(f"//go:build tools\n\npackage judge\n\n{imports}")

@@ -16,9 +16,7 @@ https://github.com/kubernetes/kubernetes/releases/tag/v1.20.2
 """
 
 import argparse
-import fcntl
 import json
-import os
 import shutil
 import sys
 import time
@@ -27,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.integration.real import shared_cache
 from tests.integration.real.debian_parts import collect_debian_parts
 from tests.integration.real.kubernetes_build import SOURCE_VERSION, build_kubernetes
 from tests.integration.real.loopback_servers import Request, Upstream, serve_directories
@@ -83,7 +82,7 @@ PARTS = (
     Part("kubernetes", _KUBERNETES_RECIPE, _kubernetes),
     Part("newer", 1, _newer),
     Part("debian", 2, _debian),
-    Part("standins", 3, _standins),
+    Part("standins", 4, _standins),
     Part("files", 4, _files),
     Part("registry", 4, _registry),
 )
@@ -91,17 +90,14 @@ PARTS = (
 
 def cache_directory(base: Path | None = None) -> Path:
     """Return the cache below a base: the one given, $CLUSTERIMAGE_TEST_CACHE, or one in the user's cache directory."""
-    if base is None:
-        named = os.environ.get("CLUSTERIMAGE_TEST_CACHE")
-        base = Path(named) if named else Path.home() / ".cache/clusterimage-tests"
-    return base.expanduser().resolve() / f"kubernetes-{SOURCE_VERSION}-r{_KUBERNETES_RECIPE}"
+    return shared_cache.base(base) / f"kubernetes-{SOURCE_VERSION}-r{_KUBERNETES_RECIPE}"
 
 
 def prepare(base: Path | None = None, tell: Callable[[str], None] = lambda line: None) -> Path:
     """Make what is missing in the cache and return its directory; a second caller waits for the first."""
     cache = cache_directory(base)
     (cache / "stamps").mkdir(parents=True, exist_ok=True)
-    with locked(cache / "lock", tell):
+    with shared_cache.locked(cache / "lock", tell):
         for number, part in enumerate(PARTS):
             if not _stamp(cache, part).exists():
                 _forget(cache, PARTS[number:])
@@ -128,19 +124,6 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     print(prepare(options.cache, tell=lambda line: print(line, file=sys.stderr, flush=True)))
     return 0
-
-
-@contextmanager
-def locked(path: Path, tell: Callable[[str], None]) -> Iterator[None]:
-    """Hold a lock file, waiting for it; programs started meanwhile hold it too, so orphans of a killed run count."""
-    with path.open("w") as lock:
-        os.set_inheritable(lock.fileno(), True)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell(f"waiting for another run, or what a killed one left, that holds {path}")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _programs(cache: Path) -> Programs:

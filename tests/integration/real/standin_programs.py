@@ -2,7 +2,8 @@
 
 The tree that it writes; pause does what https://github.com/kubernetes/kubernetes/tree/v1.20.2/build/pause does:
 
-<out>/<arch>/{nerdctl,seautil,cri-dockerd,sealctl}   print "<tool> version <version> (stand-in)" and can nothing else
+<out>/<arch>/{nerdctl,cri-dockerd,sealctl}           print "<tool> version <version> (stand-in)" and can nothing else
+<out>/<arch>/seautil                                 the real one, of the newest sealer
 <out>/<arch>/crictl                                  calls a runtime as kubeadm and our scripts need it
 <out>/<arch>/image-cri-shim                          listens, and passes every call on to the runtime
 <out>/<arch>/pause                                   waits for a signal, as a pod's first process must
@@ -11,6 +12,7 @@ The tree that it writes; pause does what https://github.com/kubernetes/kubernete
 import shutil
 from pathlib import Path
 
+from tests.integration.real import go_programs
 from tests.integration.real.debian_packages import ARCHES, native_arch, open_root, run, unpack
 from tests.integration.real.kubernetes_build import go_environment
 
@@ -25,7 +27,6 @@ _SOURCES = Path(__file__).parent / "standins"
 _PROGRAMS = {
     "crictl": (CRICTL, "crictl.go"),
     "nerdctl": (NERDCTL, "tool.go"),
-    "seautil": (SEAUTIL, "tool.go"),
     "cri-dockerd": (CRI_DOCKERD, "tool.go"),
     "sealctl": (SEALOS, "tool.go"),
     "image-cri-shim": (SEALOS, "image-cri-shim.go"),
@@ -48,4 +49,6 @@ def build_standins(work: Path, out: Path) -> dict[str, str]:
             flags = f"-s -w -buildid= -X main.tool={name} -X main.version={version}"
             argv: list[str | Path] = ["go", "build", "-trimpath", "-ldflags", flags, "-o", out / arch / name, source]
             run(argv, cwd=sources, env={**environment, "GOARCH": arch})
+        shutil.copy(go_programs.program(go_programs.SEAUTIL, arch), out / arch)
+    versions |= {"seautil": go_programs.SEAUTIL.version}
     return versions | {name: version for name, (version, _) in _PROGRAMS.items()}

@@ -1,0 +1,54 @@
+"""The real sealer brings clusters up from our images, with a worker, and takes them away again."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import proof, real_sealer, sealer
+from tests.cluster.conftest import Unpack
+from tests.cluster.images import Choice
+from tests.cluster.node import boot
+from tests.cluster.sandbox import open_sandbox
+from tests.cluster.test_cluster import ALIVE
+from tests.cluster.transcript import Transcript
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
+
+
+@pytest.mark.parametrize("cri", ["containerd", "docker"])
+def test_sealer_runs_an_image_joins_a_worker_and_deletes_both(
+    cri: str, tree: Path, unpack: Unpack, transcripts: Path
+) -> None:
+    image = unpack(Choice("sealer", cri), "amd64")
+    title = f"\n{image.choice.k8s}, {cri}, the real sealer {real_sealer.version()}, a master and a worker"
+    tell = Transcript(transcripts / f"real-sealer-{cri}.txt", title)
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(open_sandbox())
+        with tell.step("two Debian 12 boot in a sandbox without a way out"):
+            master, worker = (stack.enter_context(boot(sandbox, tree, number)) for number in (1, 2))
+        before = {node: (node.tree((*ALIVE, *real_sealer.OWN)), proof.kernel(node)) for node in (master, worker)}
+        name = real_sealer.prepare(master, (worker,), image, tell)
+        real_sealer.install(master, name, tell)
+        real_sealer.join(master, worker, tell)
+        for node, subnet, other in ((master, "100.64.0.0/24", worker), (worker, "100.64.1.0/24", master)):
+            proof.bring_network(node, subnet)
+            other.run(f"ip route add {subnet} via {node.address}")
+
+        proof.nodes_ready(master, 2, tell)
+        proof.control_plane_runs(master, 8, tell)  # all but the load balancer of the worker, which wants ip_vs
+        proof.pod_succeeds(master, tell, where=worker.name)
+        log = master.run(sealer.registry_log(cri))
+        proof.images_came_from(image.root / "registry", log, proof.pods(master), tell)
+
+        for node in (master, worker):
+            node.run(f"rm {proof.CONF}")
+        real_sealer.remove(master, worker, tell)
+        real_sealer.uninstall(master, tell)
+        for node in (master, worker):
+            files, kernel = before[node]
+            proof.tree_is_as_before(files, node.tree((*ALIVE, *real_sealer.OWN)), tell)
+            proof.kernel_is_as_before(kernel, proof.kernel(node), tell)
+        proof.nothing_escaped(master, tell)
