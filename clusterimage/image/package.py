@@ -30,6 +30,7 @@ from clusterimage.values.errors import ClusterImageError
 from clusterimage.values.reference import Reference
 
 SUMS = "SHA256SUMS"
+_LAYERS = 2  # another number where layers of the same entries have other bytes
 _SUM = re.compile(r"[0-9a-f]{64}  .+")
 
 # Layers lie in this order: what changes least at the bottom; parts not named here come before config, by name.
@@ -42,7 +43,7 @@ class Package:
     """What a package is made of: its name, its build context, and per architecture the saved registries and images.
 
     `kubefile` is the user's, None for the one in the context; `arguments` are the values of its ARGs, `base` is what
-    its FROM names.
+    its FROM names. With `command` what is launched becomes the image's Cmd, each word a shell line, as sealos runs it.
     """
 
     reference: Reference
@@ -53,6 +54,7 @@ class Package:
     labels: tuple[tuple[str, str], ...] = ()
     epoch: int = 0
     sealer_annotations: bool = True
+    command: bool = False
     kubefile: Path | None = None
     arguments: tuple[tuple[str, str], ...] = ()
     base: Base | None = None
@@ -104,6 +106,7 @@ def _image(
         env=tuple(f"{name}={value}" for name, value in content.env.items()),
         author=content.author,
         base=base.image if base else None,
+        command=tuple(kubefile.command(content)) if package.command else (),
     )
 
 
@@ -140,7 +143,7 @@ def _layer(part: str, sources: dict[str, Source], package: Package, cache: Path)
     """Return the layer of those sources, made now unless the same content was packed before."""
     ordered = [sources[path] for path in sorted(sources)]
     lines = "\n".join(source.entry.line() for source in ordered)
-    key = digest.of_bytes(f"{package.compressor} {package.epoch}\n{lines}".encode()).hex
+    key = digest.of_bytes(f"{_LAYERS} {package.compressor} {package.epoch}\n{lines}".encode()).hex
     path, record = cache / f"{key}{compression.suffix(package.compressor)}", cache / f"{key}.json"
     with single_flight(path):
         written = _remembered(record, path)

@@ -3,10 +3,12 @@
 parse.py         lines, words, variables
 sources.py       resolve source paths and patterns in the build context, and destinations
 applications.py  APP, CNI, CSI, APPCMDS, APPENV, LAUNCH, CMDS, CMD
+ignore_file.py   what .containerignore or .dockerignore leaves out of the build context
 evaluate.py      all other instructions, in order
 content.py       the result: tree, labels, environment, the annotation `sealer.image.extension`
 """
 
+from clusterimage.kubefile.applications import command as command
 from clusterimage.kubefile.content import Content as Content
 from clusterimage.kubefile.content import Inherited as Inherited
 from clusterimage.kubefile.content import entries as entries

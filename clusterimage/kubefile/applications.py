@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
+from typing import Any
 
 from clusterimage.kubefile.content import Content
 from clusterimage.kubefile.parse import Instruction
@@ -58,9 +59,11 @@ def _names(one: Found) -> list[str]:
 
 
 def _files(name: str, kind: str, found: list[Found]) -> list[str]:
+    """Return what is launched: of scripts the first alone, the others help it (sealer kubefile/parser/utils.go)."""
     if kind == "helm":
         return [name]
-    return [inside for one in found for inside in _names(one)] if kind else []
+    names = [inside for one in found for inside in _names(one)] if kind else []
+    return names[:1] if kind == "shell" else names
 
 
 def _check_declared(instruction: Instruction, content: Content, name: str) -> None:
@@ -110,14 +113,39 @@ def launch(instruction: Instruction, content: Content) -> None:
 
 
 def commands(instruction: Instruction, content: Content) -> None:
-    """Append run-time commands of CMDS (a list) or CMD (one command) to those of the base."""
-    if content.launch_names:
-        raise instruction.error("LAUNCH (here or in the base) says what is launched", "make it an APP with APPCMDS")
+    """Append run-time commands of CMDS (a list) or CMD (one command) to those of the base.
+
+    sealer runs commands or applications, never both: the applications that the base launches become commands.
+    """
+    content.launch_commands += lines(content, content.launch_names)
+    content.launch_names = []
     if instruction.verb == "CMDS":
         content.launch_commands += instruction.texts()
+        content.command += instruction.texts()
         return
     is_list = instruction.rest.startswith("[")
+    content.command += instruction.texts() if is_list else [instruction.rest]
     content.launch_commands.append(shlex.join(instruction.texts()) if is_list else instruction.rest)
+
+
+def command(content: Content) -> list[str]:
+    """Return what runs when the image does, as shell lines: CMD and CMDS, or else the applications of LAUNCH."""
+    return content.command or lines(content, content.launch_names)
+
+
+def lines(content: Content, names: Iterable[str]) -> list[str]:
+    """Return the shell line that launches each application, as sealer has it (pkg/define/application/v1)."""
+    return [_line(content.applications[name]) for name in names]
+
+
+def _line(one: Mapping[str, Any]) -> str:
+    root = f"application/apps/{one['name']}"
+    if one.get("cmds"):
+        return f"cd {root} && {' '.join(one['cmds'])}"
+    files = [shlex.quote(f"{root}/{file.lstrip('/')}") for file in one.get("files") or ()]
+    if one["type"] == "helm":
+        return f"helm install {one['name']} {root}"
+    return " && ".join(f"{'bash' if one['type'] == 'shell' else 'kubectl apply -f'} {file}" for file in files)
 
 
 def check_last(instructions: tuple[Instruction, ...]) -> None:

@@ -57,6 +57,7 @@ class Content:
         launch = self.base.extension.get("launch") or {}
         self.launch_names: list[str] = list(launch.get("app_names") or [])
         self.launch_commands: list[str] = list(launch.get("cmds") or [])
+        self.command: list[str] = []  # of this Kubefile's CMD and CMDS alone
 
     def put(self, instruction: Instruction, place: str, entry: Entry) -> None:
         """Add `entry` at `place`; a place below a file, or a file over a directory, raises ConfigError."""

@@ -49,7 +49,7 @@ class BaseImage:
 class Image:
     """One platform of an image: `layers` are appended to those of `base`, which are kept unchanged.
 
-    `epoch` is its `created` time in seconds since 1970.
+    Without a `command` of its own it has the Cmd of the base. `epoch` is its `created` time in seconds since 1970.
     """
 
     arch: str
@@ -60,6 +60,7 @@ class Image:
     env: tuple[str, ...] = ()
     author: str = ""
     base: BaseImage | None = None
+    command: tuple[str, ...] = ()
 
 
 def canonical(document: dict[str, Any]) -> bytes:
@@ -104,7 +105,9 @@ def _write_image(image: Image, blobs: Path) -> Descriptor:
         "architecture": image.arch,
         "os": "linux",
         "created": created,
-        "config": run | ({"Env": list(image.env)} if image.env else {}),
+        "config": run
+        | ({"Env": list(image.env)} if image.env else {})
+        | ({"Cmd": list(image.command)} if image.command else {}),
         "rootfs": {"type": "layers", "diff_ids": [*base.config.get("rootfs", {}).get("diff_ids", []), *own]},
         "history": [*(base.config.get("history") or []), *history],
     }

@@ -18,6 +18,7 @@ from clusterimage.context.rendering import Rendering, Variables
 from clusterimage.context.template import SUFFIX, Template
 from clusterimage.image.package import Package
 from clusterimage.locks.lock import Lock, LockedFile, LockedImage
+from clusterimage.oci import layer
 from clusterimage.oci.saved_registry import Saved
 from clusterimage.plan.layout import Layout
 from clusterimage.plan.selection import Combination, Selection
@@ -192,7 +193,8 @@ class Recipe:
             for path in files.walk(overlay):
                 for arch in self.selection.arches:
                     place = f"{arch}/{path.relative_to(overlay).as_posix()}"
-                    yield Piece(path, place, f"overlay {overlay}", "overlay", _mode(path), _OVERLAY, users=True)
+                    mode = path.lstat().st_mode & layer.MODES
+                    yield Piece(path, place, f"overlay {overlay}", "overlay", mode, _OVERLAY, users=True)
 
     # ----------------------------------------------------------------- images
 

@@ -10,6 +10,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
 from clusterimage.catalog.cni import NONE
 from clusterimage.catalog.contract import (
@@ -26,7 +27,7 @@ from clusterimage.catalog.contract import (
 )
 from clusterimage.oci import remote
 from clusterimage.values.digest import Digest
-from clusterimage.values.media_types import INDEXES
+from clusterimage.values.media_types import DOCKER_MANIFEST, INDEXES
 from clusterimage.values.reference import Reference
 from clusterimage.verify import scripts
 from clusterimage.verify.rootfs import LONGEST_TEXT, Rootfs
@@ -199,6 +200,12 @@ def _images(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
             yield f"{image}: is not in the saved registry"
 
 
+def _copied_by_sealos(tag: str, body: dict[str, Any]) -> Iterator[str]:
+    mixed = any(layer["mediaType"].startswith("application/vnd.oci.") for layer in body["layers"])
+    if body.get("mediaType") == DOCKER_MANIFEST and mixed:
+        yield f"{tag}: a Docker manifest with OCI layers, which sealos up to 5.1.1 does not copy (labring/sealos#6841)"
+
+
 def _resolve(rootfs: Rootfs, single_platform: bool, tag: str, digest: str) -> Iterator[str]:
     """Check that a tag resolves to every blob that a node of this platform pulls."""
     registry = rootfs.registry
@@ -214,6 +221,7 @@ def _resolve(rootfs: Rootfs, single_platform: bool, tag: str, digest: str) -> It
     if body is None:
         yield f"{tag}: manifest {digest} is not in the saved registry"
         return
+    yield from _copied_by_sealos(tag, body) if single_platform else ()
     for blob in (body["config"], *body["layers"]):
         if Digest.parse(blob["digest"]).hex not in registry.blobs:
             yield f"{tag}: blob {blob['digest']} is not in the saved registry"

@@ -18,7 +18,7 @@ from tests.integration.real import go_programs
 # What it keeps for itself, also after `delete`; and the key that it was given.
 OWN = (
     *("/root/.sealer", "/root/.ssh", "/var/lib/sealer", "/var/lib/containers", "/etc/containers", "/root/image.tar"),
-    *("/usr/local/bin/sealer", "/usr/sbin/seautil"),
+    *("/usr/local/bin/sealer", "/usr/sbin/seautil", "/etc/hosts"),
 )
 # The kernel here may lack ip_vs, by which seautil leads a worker to the API servers: the route is made by netfilter
 # then, and all else by the image's own seautil, which has to be there by now.
@@ -75,7 +75,7 @@ def remove(master: Node, node: Node, tell: Transcript) -> None:
 
 def uninstall(master: Node, tell: Transcript) -> None:
     with tell.step("sealer delete --all --force --prune", master, "journalctl -n 60 --no-pager"):
-        master.run(f"sealer -q delete --all --force --prune", seconds=300)
+        master.run("sealer -q delete --all --force --prune", seconds=300)
 
 
 def version() -> str:

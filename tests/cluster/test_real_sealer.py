@@ -10,12 +10,17 @@ import pytest
 from tests.cluster import proof, real_sealer, sealer
 from tests.cluster.conftest import Unpack
 from tests.cluster.images import Choice
-from tests.cluster.node import boot
+from tests.cluster.node import Node, boot
 from tests.cluster.sandbox import open_sandbox
 from tests.cluster.test_cluster import ALIVE
 from tests.cluster.transcript import Transcript
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
+
+
+def rest(node: Node) -> dict[str, str]:
+    """Describe what lies on the node's disk besides what sealer keeps for itself."""
+    return {path: state for path, state in node.tree(ALIVE).items() if not path.startswith(real_sealer.OWN)}
 
 
 @pytest.mark.parametrize("cri", ["containerd", "docker"])
@@ -29,7 +34,7 @@ def test_sealer_runs_an_image_joins_a_worker_and_deletes_both(
         sandbox = stack.enter_context(open_sandbox())
         with tell.step("two Debian 12 boot in a sandbox without a way out"):
             master, worker = (stack.enter_context(boot(sandbox, tree, number)) for number in (1, 2))
-        before = {node: (node.tree((*ALIVE, *real_sealer.OWN)), proof.kernel(node)) for node in (master, worker)}
+        before = {node: (rest(node), proof.kernel(node)) for node in (master, worker)}
         name = real_sealer.prepare(master, (worker,), image, tell)
         real_sealer.install(master, name, tell)
         real_sealer.join(master, worker, tell)
@@ -49,6 +54,7 @@ def test_sealer_runs_an_image_joins_a_worker_and_deletes_both(
         real_sealer.uninstall(master, tell)
         for node in (master, worker):
             files, kernel = before[node]
-            proof.tree_is_as_before(files, node.tree((*ALIVE, *real_sealer.OWN)), tell)
+            proof.tree_is_as_before(files, rest(node), tell)
             proof.kernel_is_as_before(kernel, proof.kernel(node), tell)
+            assert sealer.DOMAIN not in node.run("cat /etc/hosts")
         proof.nothing_escaped(master, tell)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from clusterimage import kubefile
+from clusterimage.catalog.flavor import SEALOS
 from clusterimage.image import base_image
 from clusterimage.image.base_image import Base
 from clusterimage.image.package import Package
@@ -15,6 +15,7 @@ from clusterimage.kubefile import EXTRACTED
 from clusterimage.locks import application_lock
 from clusterimage.locks.application_lock import Pins, Record
 from clusterimage.locks.lock import LockedImage
+from clusterimage.oci import layer
 from clusterimage.oci.saved_registry import Saved
 from clusterimage.plan.application import sources
 from clusterimage.plan.application.request import Application
@@ -182,7 +183,10 @@ class ApplicationRecipe:
         for arch in self.selection.arches:
             images = [*self._images(arch), *found.imported]
             if images:
-                saved = tuple(Saved(image, ((image.reference.repository, image.reference.tag),)) for image in images)
+                single = self.asked.flavor == SEALOS  # whose sync passes over an index of other platforms
+                saved = tuple(
+                    Saved(image, ((image.reference.repository, image.reference.tag),), single) for image in images
+                )
                 listings = (*(self._pull(image, arch).listing for image in self._images(arch)), *brought)
                 name = f"{self.asked.id}-{arch}"
                 tree = self.layout.tree("registry", name)
@@ -203,6 +207,7 @@ class ApplicationRecipe:
             images=tuple((arch, tuple(str(image.reference.plain) for image in names[arch])) for arch in arches),
             compressor=compression.chosen(pins.compressor, self.selection.compression),
             labels=(_STAND_IN,) if self.layout.stand_in else (),
+            command=self.asked.flavor == SEALOS,
             kubefile=self.asked.kubefile,
             arguments=self.asked.arguments,
             base=base_image.pulled(pins.base, self.layout.store)
@@ -218,7 +223,7 @@ class ApplicationRecipe:
 def _piece(source: Path, place: str, owner: str) -> Piece:
     status = source.lstat()
     part = "files" if status.st_size >= _LARGE else "config"
-    return Piece(source, place, owner, part, 0o755 if status.st_mode & stat.S_IXUSR else 0o644, users=True)
+    return Piece(source, place, owner, part, status.st_mode & layer.MODES, users=True)
 
 
 def _text(path: Path) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.catalog.flavor import FLAVORS, SEALER
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import DOCKER_HUB, Reference
 
@@ -16,13 +17,14 @@ _NOT_WITH = ("k8s", "cri", "cni", "overlay")
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A Kubefile, its build context, ignore list and ARG values, and the image name; paths are normalised."""
+    """A Kubefile, its context, ignore list and ARG values, the image name, and who runs it; paths are normal."""
 
     reference: Reference
     kubefile: Path
     context: Path
     ignore: Path | None
     arguments: tuple[tuple[str, str], ...]
+    flavor: str = SEALER
 
     @property
     def id(self) -> str:
@@ -60,7 +62,14 @@ def choose(variables: Mapping[str, str]) -> Application | None:
         context=context,
         ignore=_file("ignore", ignore) if ignore else None,
         arguments=tuple(_arguments(variables.get("args", "")).items()),
+        flavor=_flavor(variables.get("flavor", "")),
     )
+
+
+def _flavor(text: str) -> str:
+    if text and text not in FLAVORS:
+        raise ConfigError(f"flavor={text}: one image is for one of {', '.join(FLAVORS)}", hint="build it twice")
+    return text or SEALER
 
 
 def _file(variable: str, text: str) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clusterimage import __version__
+from clusterimage.kubefile import ignore_file
 from clusterimage.storage.manifest import Entry
 from clusterimage.values import stamp
 from clusterimage.values.errors import ConfigError
@@ -19,18 +20,23 @@ _UNREAD = "unread"  # placeholder for the sha256 of a file that was not read
 def entries(context: Path, outputs: tuple[Path, ...]) -> tuple[Entry, ...]:
     """List the files, links and empty directories below `context`, sorted, without the directories `outputs`.
 
-    No file is read: the entries of files have a placeholder instead of a digest.
+    What the context's ignore file leaves out is not listed. No file is read: the entries of files have a placeholder
+    instead of a digest.
     """
+    ignored = ignore_file.read(context)
     skipped = {os.path.realpath(path) for path in outputs}
     found = []
     for folder, names, files in os.walk(context):
         names[:] = [name for name in names if os.path.realpath(Path(folder, name)) not in skipped]
         place = Path(folder).relative_to(context).as_posix()
         prefix = "" if place == "." else f"{place}/"
+        if not ignored.takes_back:
+            names[:] = [name for name in names if not ignored.leaves_out(f"{prefix}{name}")]
         links = [name for name in names if Path(folder, name).is_symlink()]
         found += [Entry(f"{prefix}{name}", 0o644, sha256=_UNREAD) for name in (*files, *links)]
         if not names and not files and prefix:
             found.append(Entry(place, 0o755))
+    found = [entry for entry in found if not ignored.leaves_out(entry.path)]
     return tuple(sorted(found, key=lambda entry: entry.path))
 
 

@@ -42,11 +42,12 @@ repair_kubeadm_config() {
     fi
 }
 
-# await_registry: sealer wrote the registry's name into /etc/hosts a moment ago. A runtime that asked for any name before
-# goes on with the old file for five seconds (Go, net/hosts.go), and kubeadm would give up at once.
+# await_registry: sealer wrote the registry's name into /etc/hosts a moment ago (in images of sealos there is no such
+# list). A runtime that asked for any name before goes on with the old file for five seconds (Go, net/hosts.go), and
+# kubeadm would give up at once.
 await_registry() {
     local pause
-    pause=$(sed -n 's|^[^/]*/\(pause:.*\)|\1|p' "$ROOTFS/manifests/imageList" 2>/dev/null | head -n 1)
+    pause=$({ cat "$ROOTFS"/manifests/imageList* 2>/dev/null || true; } | sed -n 's|^[^/]*/\(pause:.*\)|\1|p')
     if [ -z "$pause" ]; then return; fi
     for _ in {1..8}; do
         if pull "$REGISTRY_URL/$pause" >/dev/null 2>&1; then return; fi

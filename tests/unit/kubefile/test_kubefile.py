@@ -268,7 +268,10 @@ def test_launch_may_change_the_order_of_the_base_s_applications() -> None:
 
 
 def test_commands_do_not_hide_what_the_base_launches() -> None:
-    assert "LAUNCH (here or in the base)" in error_of(make, 'CMDS ["x"]', base=BASE).problem
+    content = make('CMDS ["x"]', base=BASE)
+
+    launch = {"cmds": ["bash application/apps/calico/calico.sh", "x"]}
+    assert kubefile.extension(content, "test")["launch"] == launch
 
 
 @pytest.mark.parametrize("line", ["COPY daemon.json opt/file/x", "COPY a.yaml bin/kubeadm/"])
@@ -292,3 +295,21 @@ def test_only_what_is_copied_is_used() -> None:
 
     assert used == {"a.yaml", "app.tgz", "calico.sh"}
     assert added == {"app.tgz"}
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('CMD ["bash entrypoint.sh", "kubectl get nodes"]', ["bash entrypoint.sh", "kubectl get nodes"]),
+        ("CMD cp opt/helm /usr/bin && helm version", ["cp opt/helm /usr/bin && helm version"]),
+        ('CMDS ["echo 1", "echo 2"]', ["echo 1", "echo 2"]),
+        ('APP a local://a.yaml local://b.yaml\nLAUNCH ["a"]',
+         ["kubectl apply -f application/apps/a/a.yaml && kubectl apply -f application/apps/a/b.yaml"]),
+        ('APP s local://calico.sh\nLAUNCH ["s"]', ["bash application/apps/s/calico.sh"]),
+        ('APP t local://imageList\nAPPCMDS t ["cat it"]\nLAUNCH ["t"]', ["cd application/apps/t && cat it"]),
+        ("COPY a.yaml manifests/", []),
+    ],
+)  # fmt: skip
+def test_what_is_launched_are_shell_lines_for_sealos(line: str, expected: list[str]) -> None:
+    # sealos runs each word of Cmd as `cd DIR && WORD` (pkg/guest/guest.go)
+    assert kubefile.command(make(*line.splitlines())) == expected
