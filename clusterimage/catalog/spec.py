@@ -88,6 +88,7 @@ class Spec:
     compatibility: str
     config_fields: str
     feature_gates: str
+    component_flags: str
     kubeadm_images: str
     releases: tuple[tuple[str, str], ...]
     components: tuple[Component, ...]
@@ -156,7 +157,7 @@ def load(path: Path) -> Spec:
     top.only(*_SECTIONS)
     image, data = top.table("registry_image"), top.table("data")
     image.only("reference", "install")
-    data.only("checksums", "image_witnesses", "compatibility", "config_fields", "feature_gates", "kubeadm_images")
+    data.only(*_DATA)
     networks = tuple(cnis.read(name, table) for name, table in top.named("cni"))
     version_tables, choices = ((first, *(cni.name for cni in networks)) for first in (components.KUBERNETES, NONE))
     return Spec(
@@ -166,6 +167,7 @@ def load(path: Path) -> Spec:
         compatibility=data.text("compatibility", ""),
         config_fields=data.text("config_fields", ""),
         feature_gates=data.text("feature_gates", ""),
+        component_flags=data.text("component_flags", ""),
         kubeadm_images=data.text("kubeadm_images"),
         releases=top.pairs("releases"),
         components=tuple(components.read(name, table, version_tables) for name, table in top.named("component")),
@@ -185,6 +187,10 @@ def load(path: Path) -> Spec:
     )
 
 
+_DATA = (
+    *("checksums", "image_witnesses", "compatibility", "kubeadm_images"),
+    *("config_fields", "feature_gates", "component_flags"),
+)
 _SECTIONS = (
     *("defaults", "data", "flavor", "component", "cri", "socket", "containerd_config", "registry_image"),
     *("releases", "kubeadm_constants", "kubeadm_repository", "cni", "alias", "kubeadm", "sources", "mirrors"),

@@ -43,14 +43,14 @@ class Variables:
 class Rendering:
     """Templates, their variables, literal texts (place, text), and the path of a user's own kubeadm.yml.
 
-    `facts` are the tables of the fields and the feature gates that it may have: they refuse and change nothing.
+    `facts` are the tables of the fields, feature gates and flags that it may have: they refuse, and change nothing.
     """
 
     templates: tuple[Template, ...]
     variables: Variables
     texts: tuple[tuple[str, str], ...]
     kubeadm: Path | None = None
-    facts: tuple[Path, Path] | None = field(default=None, compare=False)
+    facts: tuple[Path, ...] = field(default=(), compare=False)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
@@ -65,7 +65,7 @@ def write(rendering: Rendering, dest: Path) -> None:
     template.render(rendering.templates, values, dict(rendering.texts), dest)
 
 
-def names(variables: Variables, own: Path | None = None, facts: tuple[Path, Path] | None = None) -> dict[str, Any]:
+def names(variables: Variables, own: Path | None = None, facts: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Return the template variables by name; `own` is a kubeadm.yml to merge, held against `facts`."""
     domain, _, port = variables.registry.partition(":")
     settings = kubeadm.Settings(
@@ -106,18 +106,19 @@ def names(variables: Variables, own: Path | None = None, facts: tuple[Path, Path
     }
 
 
-def _merged(documents: kubeadm.Documents, source: str, facts: tuple[Path, Path] | None) -> kubeadm.Documents:
+def _merged(documents: kubeadm.Documents, source: str, facts: tuple[Path, ...]) -> kubeadm.Documents:
     user = kubeadm.parse(source)
-    if facts is None:
+    if not facts:
         return kubeadm.merge(documents, user)
-    from clusterimage.catalog.kubeadm import fields, gates  # for a kubeadm.yml of the user's only
+    from clusterimage.catalog.kubeadm import fields, flags, gates  # for a kubeadm.yml of the user's only
 
-    kubernetes, (of_fields, of_gates) = documents.settings.kubernetes, facts
+    kubernetes, (of_fields, of_gates, of_flags) = documents.settings.kubernetes, facts
     known = fields.load(of_fields, kubernetes)
     fields.check(source, known)
     merged = kubeadm.merge(documents, user)
     fields.check_merged(merged.bodies, known, kubernetes)
     gates.check(merged.bodies, gates.known(of_gates, kubernetes), kubernetes)
+    flags.check(merged.bodies, flags.known(of_flags, kubernetes), kubernetes)
     return merged
 
 

@@ -115,8 +115,8 @@ class Recipe:
         if own.with_name(f"{own.name}{SUFFIX}").exists():
             problem = f"{own}{SUFFIX}: kubeadm's configuration is no template"
             raise ConfigError(problem, hint="call it kubeadm.yml: it is merged; networks are settings of versions.toml")
-        tables = (self.layout.root / self.spec.config_fields, self.layout.root / self.spec.feature_gates)
-        facts = tables if self.spec.config_fields and self.spec.feature_gates else None
+        tables = (self.spec.config_fields, self.spec.feature_gates, self.spec.component_flags)
+        facts = tuple(self.layout.root / table for table in tables) if all(tables) else ()
         texts = (("imageList", listing), ("rootfs/imageList", listing))
         rendering = Rendering(tuple(templates), self._variables(one), texts, own if own.exists() else None, facts)
         return Render(one.id, rendering, self.layout.tree("rendered", one.id))

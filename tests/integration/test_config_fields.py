@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
 import pytest
 
 from clusterimage.catalog.kubeadm import fields as field_tables
-from clusterimage.catalog.kubeadm import gates
+from clusterimage.catalog.kubeadm import flags, gates
 from clusterimage.catalog.kubeadm.fields import Trie
 from clusterimage.values.version import Version
-from tests.integration.real import go_gates, go_types
+from tests.integration.real import go_flags, go_gates, go_types, real_upstream
+from tests.integration.real.project import K8S, RealProject
 
 
 def paths(trie: Trie, prefix: str = "") -> set[str]:
@@ -47,3 +51,22 @@ def test_kubeadm_has_these_fields(version: str) -> None:
 @pytest.mark.parametrize("minor", [13, 22, 37])
 def test_kubernetes_has_these_gates(minor: int) -> None:
     assert gates.known(go_gates.DATA, Version(1, minor, 0)) == go_gates.of(minor)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("minor", [20, 34])
+@pytest.mark.parametrize("program", ["kube-apiserver", "kube-scheduler", "kubelet", "etcd"])
+def test_components_have_these_flags(program: str, minor: int) -> None:
+    assert flags.known(go_flags.DATA, Version(1, minor, 0))[program] == go_flags.of(program, minor)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"])
+def test_no_flag_that_a_real_program_has_is_missing(real: RealProject, program: str) -> None:
+    path = real_upstream.cache_directory() / "kubernetes/amd64" / program
+    said = subprocess.run([path, "--help"], capture_output=True, text=True, check=False)
+    real_flags = set(re.findall(r"^ +(?:-\w, )?--([\w-]+)", said.stdout + said.stderr, re.M))
+
+    assert len(real_flags) > 60
+    assert real_flags <= flags.known(go_flags.DATA, Version.parse(K8S))[program] | {"help"}
