@@ -59,11 +59,11 @@ def _names(one: Found) -> list[str]:
 
 
 def _files(name: str, kind: str, found: list[Found]) -> list[str]:
-    """Return what is launched: of scripts the first alone, the others help it (sealer kubefile/parser/utils.go)."""
+    """Return what is launched: of scripts the first source, the others help it (sealer kubefile/parser/utils.go)."""
     if kind == "helm":
         return [name]
-    names = [inside for one in found for inside in _names(one)] if kind else []
-    return names[:1] if kind == "shell" else names
+    launched = found[:1] if kind == "shell" else found if kind else []
+    return [inside for one in launched for inside in _names(one)]
 
 
 def _check_declared(instruction: Instruction, content: Content, name: str) -> None:

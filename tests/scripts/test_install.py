@@ -206,6 +206,8 @@ for tool in iptables ip6tables; do
     $tool -A FORWARD -i docker0 ! -o docker0 -j ACCEPT; $tool -t nat -N DOCKER
     $tool -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER; $tool -t nat -A POSTROUTING -o docker0 -j ACCEPT
     $tool -N KUBE-FORWARD; $tool -A FORWARD -j KUBE-FORWARD; $tool -A KUBE-FORWARD -j ACCEPT
+    for port in {1..900}; do echo "-A KUBE-FORWARD -p tcp --dport $port -j ACCEPT"; done >/tmp/many
+    { echo "*filter"; cat /tmp/many; echo COMMIT; } | $tool-restore --noflush
     $tool -t nat -N FLANNEL-POSTRTG; $tool -t nat -A POSTROUTING -j FLANNEL-POSTRTG
 done
 """

@@ -26,3 +26,4 @@ if [ -e "$STATE/containerd.files" ]; then
     fi
 fi
 remove_part containerd
+remove_part network

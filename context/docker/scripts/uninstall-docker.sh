@@ -9,3 +9,4 @@ bash "$SCRIPTS/clean-kube.sh"
 if docker inspect sealer-registry >/dev/null 2>&1; then docker rm --force --volumes sealer-registry; fi
 remove_part registry
 remove_part docker
+remove_part network

@@ -61,9 +61,11 @@ pull() { if [ "$RUNTIME" = docker ]; then docker pull --quiet "$1"; else /usr/bi
 begin kube
 claim /etc/kubernetes /var/lib/kubelet /var/lib/dockershim /var/lib/etcd /var/lib/calico /run/calico \
     /var/log/pods /var/log/containers /var/log/kubernetes /var/log/calico /usr/libexec/kubernetes
-# What kube-proxy, the kubelet and the networks there are make in the kernel.
+# What kube-proxy, the kubelet and networks make in the kernel. It goes last: a container would make it anew.
+begin network
 claim_links kube-ipvs0 cni0 flannel.1 flannel-v6.1 cilium_host cilium_vxlan vxlan.calico
 claim_chains KUBE- FLANNEL- CILIUM_ cali
+begin kube
 install_programs
 [ -e /etc/sysctl.d/99-clusterimage.conf ] || prepare_kernel
 install_units

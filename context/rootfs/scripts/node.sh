@@ -62,7 +62,7 @@ prepare_kernel() {
 }
 
 # setting KEY: a value of the kubeadm configuration that the image was built with.
-setting() { sed -n "s/^ *$1: *//p" "$ROOTFS/etc/kubeadm.yml" | head -n 1; }
+setting() { sed -n "/^ *$1: */{s///p;q}" "$ROOTFS/etc/kubeadm.yml"; }
 
 # install_seautil: sealer leads a worker to the API servers with it before it runs init-kube.sh.
 install_seautil() {

@@ -82,20 +82,19 @@ claim_links() {
 
 # claim_chains PREFIX...: netfilter chains that programs make; those of a prefix will be ours, unless there are some.
 claim_chains() {
-    local prefix
+    local prefix rules
+    rules=$({ iptables-save && ip6tables-save; } 2>/dev/null || true)
     for prefix; do
-        rules | grep -q "^:$prefix" || note chains - "$prefix"
+        grep -q "^:$prefix" <<<"$rules" || note chains - "$prefix"
     done
 }
 
-# rules: all netfilter rules of this node.
-rules() { { iptables-save && ip6tables-save; } 2>/dev/null || true; }
-
 # drop_rules REGEX: take the netfilter chains and rules away that match.
 drop_rules() {
-    local tool
+    local tool rules
     for tool in iptables ip6tables; do
-        if "$tool-save" 2>/dev/null | grep -qE -- "$1"; then "$tool-save" | grep -vE -- "$1" | "$tool-restore"; fi
+        rules=$("$tool-save" 2>/dev/null || true)
+        if grep -qE -- "$1" <<<"$rules"; then grep -vE -- "$1" <<<"$rules" | "$tool-restore"; fi
     done
 }
 

@@ -61,7 +61,7 @@ def test_an_unknown_flag_is_named(version: str, text: str, says: str, hint: str)
         ("v1.23.17", "kind: InitConfiguration\nnodeRegistration: {kubeletExtraArgs: {node_ip: 1.2.3.4}}"),
         ("v1.30.0", f"{CLUSTER}apiServer: {{extraArgs: {{authentication-config: /etc/a, v: '4', vmodule: 'a=1'}}}}"),
         ("v1.22.15", f"{CLUSTER}etcd: {{local: {{imageTag: 9.9.9, extraArgs: {{of-another-etcd: 'x'}}}}}}"),
-        ("v1.34.4", f"apiVersion: kubeadm.k8s.io/v1beta4\n{CLUSTER}scheduler: {{extraArgs: [{{name: v, value: '0'}}]}}"),
+        ("v1.34.4", f"{CLUSTER}apiVersion: kubeadm.k8s.io/v1beta4\nscheduler: {{extraArgs: [{{name: v, value: x}}]}}"),
     ],
 )  # fmt: skip
 def test_a_known_flag_is_taken(version: str, text: str) -> None:
