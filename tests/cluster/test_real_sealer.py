@@ -48,10 +48,11 @@ def test_sealer_runs_an_image_joins_a_worker_and_deletes_both(
         log = master.run(sealer.registry_log(cri))
         proof.images_came_from(image.root / "registry", log, proof.pods(master), tell)
 
-        for node in (master, worker):
-            node.run(f"rm {proof.CONF}")
         real_sealer.remove(master, worker, tell)
         real_sealer.uninstall(master, tell)
+        real_sealer.forget_routes(worker)
+        for node in (master, worker):
+            node.run(f"rm -f {proof.CONF}")
         for node in (master, worker):
             files, kernel = before[node]
             proof.tree_is_as_before(files, rest(node), tell)

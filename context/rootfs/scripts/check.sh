@@ -39,14 +39,12 @@ fi
 kubernetes=$(setting kubernetesVersion)
 # since MINOR: is the image of that Kubernetes minor or of a later one?
 since() { [ -n "$kubernetes" ] && at_least "$1" "${kubernetes#v}"; }
-has_module() { [ -e "/sys/module/$1" ] || modprobe -n -q "$1" 2>/dev/null; }
 
 # Below v1.26 kube-proxy falls back to iptables by itself: kubernetes@v1.26.0 cmd/kube-proxy/app/server_others.go.
 if since 1.26 && grep -q '^mode: *"*ipvs' "$ROOTFS/etc/kubeadm.yml"; then
-    for module in ip_vs ip_vs_rr nf_conntrack; do
-        has_module "$module" || problem "this kernel has no module $module, and kube-proxy $kubernetes does not start" \
-            "without it: install it, or set mode: iptables of KubeProxyConfiguration"
-    done
+    [ -e /proc/net/ip_vs ] || modprobe -n -q ip_vs 2>/dev/null ||
+        problem "this kernel has no module ip_vs, and kube-proxy $kubernetes does not start without it:" \
+            "install it, or set mode: iptables of KubeProxyConfiguration"
 fi
 # kubernetes@v1.35.0 pkg/kubelet/apis/config/v1beta1/defaults.go: failCgroupV1.
 if since 1.35 && [ "$(stat -fc %T /sys/fs/cgroup)" != cgroup2fs ] && [ "$(setting failCgroupV1)" != false ]; then

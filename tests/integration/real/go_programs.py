@@ -2,6 +2,7 @@
 
     helm              https://github.com/helm/helm        renders charts
     sealer, seautil   https://github.com/sealerio/sealer  reads and runs our images (0.11.0 is the newest)
+    kubeadm           https://github.com/kubernetes/kubernetes  reads the configurations that we write
 
 `go install package@version` refuses a module with `replace` lines: they count in the main module only. A main module of
 our own takes over all that the program's own go.mod and go.sum say, so what is built is what its authors build.
@@ -33,6 +34,7 @@ class Source:
     go: tuple[int, int]
     tags: str = ""
     cgo: bool = False
+    linked: str = ""  # more of -ldflags
 
     @property
     def name(self) -> str:
@@ -43,6 +45,14 @@ _PLAIN = "containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver
 HELM = Source("helm.sh/helm/v3", "v3.22.0", "cmd/helm", (1, 26))
 SEALER = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/sealer", (1, 17), _PLAIN, cgo=True)
 SEAUTIL = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/seautil", (1, 17), _PLAIN)
+
+
+def kubeadm(version: str) -> Source:
+    """Return kubeadm of a Kubernetes version such as v1.37.0, which says that it is that version."""
+    major, minor, _ = version.removeprefix("v").split(".")
+    stamp = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
+    linked = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in stamp.items())
+    return Source("k8s.io/kubernetes", version, "cmd/kubeadm", (1, 24), linked=linked)
 
 
 def module(name: str, version: str) -> Path:
@@ -78,7 +88,7 @@ def _build(source: Source, arch: str, out: Path) -> None:
         "build",
         "-trimpath",
         "-ldflags",
-        "-s -w",
+        f"-s -w {source.linked}",
         "-tags",
         source.tags,
         "-o",
@@ -90,9 +100,18 @@ def _build(source: Source, arch: str, out: Path) -> None:
     fresh.rename(out)
 
 
+def staging(version: str) -> str:
+    """Return the version of a staging module of Kubernetes: v0.37.0 of v1.37.0."""
+    return re.sub(r"^v\d+", "v0", version)
+
+
 def _main_module(source: Source, work: Path) -> None:
     theirs = module(source.module, source.version)
-    blocks = re.findall(r"^(?:require|replace) (?:\(.*?^\)|[^(\n]+)$", (theirs / "go.mod").read_text(), re.M | re.S)
+    # Staging modules lie in the repository of Kubernetes; published they have a version of their own.
+    said = re.sub(
+        r"(\S+) => \./staging/src/\S+", rf"\1 => \1 {staging(source.version)}", (theirs / "go.mod").read_text()
+    )
+    blocks = re.findall(r"^(?:require|replace|godebug) (?:\(.*?^\)|[^(\n]+)$", said, re.M | re.S)
     go = re.search(r"^go .*$", (theirs / "go.mod").read_text(), re.M)
     assert go is not None
     lines = ["module judge", go[0], f"require {source.module} {source.version}", *blocks]
