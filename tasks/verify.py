@@ -14,4 +14,4 @@ def task_verify() -> Iterator[Task]:
     """Check the built images: every byte, every contract."""
     yield group("verify", "Check the built images: every byte, every contract")
     for one in plan().packs:
-        yield always(f"verify:{one.name}", (audit.audit, one.dest, one.expected, kubeadm(one)))
+        yield always(f"verify:{one.name}", (audit.audit, one.dest, one.expected, kubeadm(one), one.package.command))

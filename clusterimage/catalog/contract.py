@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clusterimage.catalog.cni import NONE
+from clusterimage.catalog.flavor import FLAVORS, SEALER, SEALOS
 from clusterimage.values.reference import Reference
 from clusterimage.values.version import Range, Version
 
@@ -24,6 +25,7 @@ class Expected:
     cni: str
     cni_files: tuple[str, ...]
     flavor: str
+    client: str
     arches: tuple[str, ...]
     images: tuple[str, ...]
     kubeadm_api: str
@@ -70,6 +72,44 @@ class Fact:
     reader: str
     flavor: str
     variable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A program that `reader` calls by its name after `ran`: scripts (sealer), the label that names them (sealos)."""
+
+    program: str
+    ran: str
+    reader: str
+    flavor: str
+
+
+CALLS = (
+    # sealer@v0.11.0 pkg/registry/local.go configureLvs, before init-kube.sh: pkg/runtime/kubernetes/join_nodes.go
+    Call("seautil", "{cri}.sh", "sealer leads a worker to the registry with it next", SEALER),
+    Call("crictl", "{cri}.sh init-kube.sh", "kubeadm runs it next", SEALER),
+    Call("kubeadm", "{cri}.sh init-kube.sh", "sealer runs it next", SEALER),
+    Call("kubelet", "{cri}.sh init-kube.sh", "kubeadm starts it next", SEALER),
+    # labring/sealos@v5.1.1 image-cri-shim pkg/cri/cri.go NewContainerRuntime; runtime/kubernetes/master.go imagePull
+    Call("crictl", "init", "sealctl asks the runtime, and sealos pulls, with it next", SEALOS),
+    Call("kubeadm", "init", "sealos runs it next", SEALOS),
+    Call("kubelet", "init", "kubeadm starts it next", SEALOS),
+)
+
+# What sealos has built in: labring/sealos@v5.1.1 pkg/runtime/kubernetes/types/default_kubeadm_config.go. It merges with
+# mergo.WithOverride and WithAppendSlice: lists grow, and a value that is empty in Go (false, 0) overrides nothing.
+SEALOS_VOLUMES = {
+    "apiServer": ("audit", "audit-log", "localtime"),
+    "controllerManager": ("localtime",),
+    "scheduler": ("localtime",),
+}
+SEALOS_TRUE = (
+    *("cgroupsPerQOS", "cpuCFSQuota", "enableControllerAttachDetach", "enableDebuggingHandlers", "failSwapOn"),
+    *("makeIPTablesUtilChains", "rotateCertificates", "enableServer", "registerNode", "enableProfilingHandler"),
+    "enableSystemLogHandler",
+)
+# labring/sealos@v5.1.1 image-cri-shim pkg/types/config.go
+SHIM_KEYS = ("shim", "cri", "address", "force", "debug", "timeout", "reloadInterval", "auth", "registries")
 
 
 _REMOTE_DOCKER = Range.parse(">=1.24")
@@ -133,6 +173,7 @@ def network_rules(cni: str, files: tuple[str, ...]) -> tuple[Rule, ...]:
 
 _SEALER = "cluster.alpha.sealer.io"
 FACTS = (
+    *(Fact("io.clusterimage.client", "{client}", "tells people what runs the image", name) for name in FLAVORS),
     Fact(f"{_SEALER}/container-runtime-type", "{cri}", "sealer 0.9.2+ runs scripts/<type>.sh", "sealer"),
     Fact(f"{_SEALER}/cluster-runtime-type", "kubernetes", "sealer 0.11 chooses the runtime by it", "sealer"),
     Fact(f"{_SEALER}/cluster-runtime-version", "{kubernetes}", "tells people what is inside", "sealer"),

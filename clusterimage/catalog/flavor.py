@@ -17,11 +17,14 @@ FLAVORS = (SEALER, SEALOS)
 class Flavor:
     """Settings of one tool; `trees` and `files` are paths below context/, with {cri} for the CRI.
 
-    `names` maps a CRI to the image name. With `single_platform` a saved tag points at the platform's manifest, else
-    at the original index.
+    `clients` are the releases of the tool that run an image of a Kubernetes version (">=4.3,<5"); a version in none of
+    them is refused with `without_client`, unless there are no rows at all. `names` maps a CRI to the image name. With
+    `single_platform` a saved tag points at the platform's manifest, else at the original index.
     """
 
     name: str
+    clients: tuple[tuple[Range, str], ...]
+    without_client: str
     names: tuple[tuple[str, str], ...]
     registry: str
     image_repository: str
@@ -42,6 +45,20 @@ class Flavor:
             if name == cri:
                 return text.replace("{k8s}", str(kubernetes))
         raise ConfigError(f"versions.toml: flavor.{self.name}.names: none for {cri}", hint="add one, or give name=")
+
+    def client(self, kubernetes: Version) -> str:
+        """Return which releases of the tool run an image of `kubernetes` ("sealos >=4.3,<5").
+
+        If there is none, ConfigError is raised with the reason.
+        """
+        if not self.clients:
+            return self.name
+        for versions, client in self.clients:
+            if versions.holds(kubernetes):
+                return f"{self.name} {client}"
+        others = ", ".join(f"flavor={name}" for name in FLAVORS if name != self.name)
+        problem = f"k8s={kubernetes}: not with flavor={self.name}: {self.without_client}"
+        raise ConfigError(problem, hint=f"{others}, or another version")
 
     def refuse_cni(self, cni: str) -> None:
         """Raise ConfigError with the reason if images of this flavor cannot contain `cni`."""
@@ -64,6 +81,11 @@ def read(name: str, table: Table, cnis: tuple[str, ...]) -> Flavor:
     registry = table.text("registry")
     return Flavor(
         name=name,
+        clients=tuple(
+            (row.parse("kubernetes", Range.parse), row.parse("client", Range.parse).text)
+            for row in table.tables("clients")
+        ),
+        without_client=table.text("without_client", ""),
         names=table.pairs("names"),
         registry=registry,
         image_repository=table.text("image_repository", "").replace("{registry}", registry),

@@ -26,6 +26,7 @@ class Variables:
     cni_files: tuple[str, ...]
     pause: str
     flavor: str
+    client: str
     registry: str
     image_repository: str
     registry_image: str
@@ -90,6 +91,7 @@ def names(variables: Variables, own: Path | None = None, facts: tuple[Path, ...]
         "cni_version": variables.cni_version,
         "cni_files": variables.cni_files,
         "pause": variables.pause,
+        "client": variables.client,
         "registry": variables.registry,
         "registry_domain": domain,
         "registry_port": int(port or 443),

@@ -123,9 +123,11 @@ class LineReporter:
         """Hear of a teardown; there are none."""
 
     def images(self) -> str:
-        """Return the lines that name the images which were asked for."""
-        packs = [one for one in plan().packs if self.selected & {"build", "package", f"package:{one.name}"}]
-        return "".join(map(_image, packs))
+        """Return the lines that name the images which were asked for, and of verified ones what runs them."""
+        packs = plan().packs
+        made = [one for one in packs if self.selected & {"build", "package", f"package:{one.name}"}]
+        held = [one for one in packs if self.selected & {"verify", f"verify:{one.name}"}]
+        return "".join((*map(_image, made), *map(_client, held)))
 
     def complete_run(self) -> None:
         """Say what was done, and where the images are."""
@@ -152,3 +154,8 @@ def _image(pack: Pack) -> str:
         tag = f"{pack.package.reference.tag}-{arch}"
         lines.append(f"  linux/{arch:<6} oci:{pack.dest.as_posix()}:{tag}\n")
     return "".join(lines)
+
+
+def _client(pack: Pack) -> str:
+    """Return the line that says what runs a cluster image."""
+    return f"{pack.package.reference}  is for {pack.expected.client}\n" if pack.expected else ""

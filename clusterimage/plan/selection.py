@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from clusterimage.catalog.cni import NONE
@@ -134,6 +135,8 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
     versions = [Version.parse(text) for text in _list("k8s", variables.get("k8s") or spec.defaults.kubernetes)]
     arches = _arches(variables.get("platform", ""), spec.defaults.platforms)
     application = request.choose(variables)
+    for version, flavor in product(versions, flavors):
+        flavor.client(version)  # refuses what no release of the tool runs
     combinations = tuple(
         Combination(version, cri, cni, flavor.name)
         for version in dict.fromkeys(versions)

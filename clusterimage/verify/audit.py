@@ -25,12 +25,13 @@ class Kubeadm:
     images: tuple[str, ...]
 
 
-def audit(dest: Path, expected: Expected | None, kubeadm: Kubeadm | None) -> None:
+def audit(dest: Path, expected: Expected | None, kubeadm: Kubeadm | None, for_sealos: bool = False) -> None:
     """Verify the package at `dest`; raises FindingsError with all findings.
 
     Every file is hashed, then, in one pass over the layers, every blob of the saved registries. Every saved tag is
-    resolved to the blobs of its platform. The rootfs is checked against its consumer's contract if `expected` is given
-    (not for a user's own Kubefile). If the host can run `kubeadm`, its image list is compared with ours.
+    resolved to the blobs of its platform. The rootfs is checked against its consumer's contract if `expected` is given;
+    of a user's own Kubefile `for_sealos` says that sealos runs it. If the host can run `kubeadm`, its image list is
+    compared with ours.
     """
     from clusterimage.verify import conformance  # lazy: every command imports this module, few call this function
     from clusterimage.verify import rootfs as rootfses
@@ -39,8 +40,8 @@ def audit(dest: Path, expected: Expected | None, kubeadm: Kubeadm | None) -> Non
     if not findings:
         found: dict[str, list[str]] = {}
         for rootfs in rootfses.read(dest):
-            checks = conformance.check(rootfs, expected) if expected else conformance.check_registry(rootfs)
-            for line in checks:
+            application = conformance.check_application(rootfs, for_sealos=for_sealos)
+            for line in conformance.check(rootfs, expected) if expected else application:
                 found.setdefault(line, []).append(rootfs.arch)
             registry = rootfs.registry
             log.info("%s: linux/%s: %d blobs, %d tags", dest, rootfs.arch, len(registry.blobs), len(registry.tags))

@@ -25,11 +25,12 @@ from clusterimage.catalog.contract import (
     network_rules,
     saved_name,
 )
+from clusterimage.image.base_image import EXTENSION
 from clusterimage.oci import remote
 from clusterimage.values.digest import Digest
 from clusterimage.values.media_types import DOCKER_MANIFEST, INDEXES
 from clusterimage.values.reference import Reference
-from clusterimage.verify import scripts
+from clusterimage.verify import consumers, scripts
 from clusterimage.verify.rootfs import LONGEST_TEXT, Rootfs
 
 
@@ -49,12 +50,19 @@ def check(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
     yield from _pause(rootfs, expected)
     yield from _kubeadm(rootfs, expected)
     yield from _configurations(rootfs)
+    yield from consumers.check(rootfs, expected)
     yield from _images(rootfs, expected)
     yield from check_registry(rootfs, single_platform=expected.single_platform)
 
 
+def check_application(rootfs: Rootfs, *, for_sealos: bool) -> Iterator[str]:
+    """Yield the findings for one platform of an image of a user's Kubefile."""
+    yield from check_registry(rootfs, single_platform=for_sealos)
+    yield from consumers.launched_by_sealos(rootfs) if for_sealos else ()
+
+
 def check_registry(rootfs: Rootfs, *, single_platform: bool = False) -> Iterator[str]:
-    """Yield the findings for the saved registry of one platform; the only check for images of a user's Kubefile."""
+    """Yield the findings for the saved registry of one platform."""
     yield from rootfs.registry.damaged
     for tag, digest in sorted(rootfs.registry.tags.items()):
         yield from _resolve(rootfs, single_platform, tag, digest)
@@ -77,7 +85,8 @@ def _machines(rootfs: Rootfs) -> Iterator[str]:
 
 def _fact(rootfs: Rootfs, fact: Fact, expected: Expected) -> Iterator[str]:
     what, found = ("variable", rootfs.env) if fact.variable else ("label", rootfs.labels)
-    wanted = fact.value.format(cri=expected.cri, kubernetes=expected.kubernetes, pause=expected.pause)
+    of_image = {"cri": expected.cri, "kubernetes": expected.kubernetes, "client": expected.client}
+    wanted = fact.value.format(**of_image, pause=expected.pause)
     value = found.get(fact.key, "")
     if not value:
         yield f"{what} {fact.key}: is missing ({fact.reader})"
@@ -87,25 +96,23 @@ def _fact(rootfs: Rootfs, fact: Fact, expected: Expected) -> Iterator[str]:
 
 # --------------------------------------------------------------------------------------------------------- sealer only
 
-_EXTENSION = "sealer.image.extension"
-
 
 def _annotation(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
     try:
-        extension = json.loads(rootfs.annotations[_EXTENSION])
+        extension = json.loads(rootfs.annotations[EXTENSION])
     except (KeyError, ValueError):
-        yield f"annotation {_EXTENSION}: is missing or no JSON (sealer refuses the image)"
+        yield f"annotation {EXTENSION}: is missing or no JSON (sealer refuses the image)"
         return
     if extension.get("type") != "kube-installer":
-        yield f"annotation {_EXTENSION}: its type is {extension.get('type')!r}, not 'kube-installer'"
+        yield f"annotation {EXTENSION}: its type is {extension.get('type')!r}, not 'kube-installer'"
     applications = {one["name"]: one["files"] for one in extension.get("applications") or []}
     for name, files in applications.items():
         for place in (f"application/apps/{name}/{file}" for file in files):
             if not rootfs.has(place):
-                yield f"{place}: is missing (application {name} of {_EXTENSION})"
+                yield f"{place}: is missing (application {name} of {EXTENSION})"
     launched = (extension.get("launch") or {}).get("app_names") or []
     for name in sorted({*launched, *({expected.cni} - {NONE})} - applications.keys()):
-        yield f"annotation {_EXTENSION}: has no application {name}"
+        yield f"annotation {EXTENSION}: has no application {name}"
 
 
 # --------------------------------------------------------------------------------------------------------- sealos only

@@ -61,6 +61,7 @@ class Rootfs:
     labels: dict[str, str] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
     annotations: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
     files: dict[str, File] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     programs: dict[str, str] = field(default_factory=dict)
@@ -99,6 +100,7 @@ def _platform(dest: Path, manifest: dict[str, Any], arch: str) -> Rootfs:
         labels=config.get("Labels") or {},
         env=dict(line.partition("=")[::2] for line in config.get("Env") or []),
         annotations=manifest.get("annotations") or {},
+        command=tuple(config.get("Cmd") or ()),
     )
     for layer in manifest["layers"]:
         path = _blob(dest, layer["digest"])

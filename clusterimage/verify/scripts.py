@@ -6,7 +6,7 @@ import functools
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from clusterimage.verify.rootfs import Rootfs
 
@@ -39,9 +39,42 @@ def check(rootfs: Rootfs, cri: str) -> Iterator[str]:
                 yield f"{path}: names {name}, which the image does not hold"
 
 
+_FUNCTION = re.compile(r"^(\w+)\(\) *\{(?:([^\n]+)\}|\n(.*?)^\}) *$", re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"([\w-]+\.sh)\b")
+
+
+def running(rootfs: Rootfs, paths: Sequence[str], cri: str) -> str:
+    """Return what runs when the scripts at `paths` run: their code, what they source or start, functions they call.
+
+    Quotes and comments are left out.
+    """
+    code, todo = "", list(paths)
+    functions: dict[str, str] = {}
+    seen: set[str] = set()
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        text = _code(rootfs.text(path), cri).replace('"', "")
+        functions |= {match[1]: match[2] or match[3] for match in _FUNCTION.finditer(text)}
+        code += _FUNCTION.sub("", text)
+        todo += [f"scripts/{name}" for name in _NAMED.findall(text)]
+    called: set[str] = set()
+    while found := {name for name in functions if name not in called and re.search(rf"\b{name}\b", code)}:
+        called |= found
+        code += "".join(functions[name] for name in found)
+    return code
+
+
+def _code(text: str, cri: str) -> str:
+    lines = text.replace("$RUNTIME", cri).splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+
+
 def mentioned(text: str, cri: str) -> set[str]:
     """Return the image paths that a script references, without those that it tests for (`[ -f …`)."""
-    code = "\n".join(line for line in text.replace("$RUNTIME", cri).splitlines() if not line.lstrip().startswith("#"))
+    code = _code(text, cri)
     tested = {match[1] for match in _TEST.finditer(code)}
     found = set()
     for match in _REFERENCE.finditer(code):

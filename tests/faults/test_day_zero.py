@@ -130,7 +130,7 @@ def test_an_old_release_that_no_table_has_is_not_looked_for(project: Project) ->
 
 
 def test_the_embedded_upstream_has_the_patches_to_come_of_maintained_minors(project: Project) -> None:
-    result = project.doit("build", "k8s=v1.37.9", "mirror=embedded", "cni=none", "platform=linux/amd64")
+    result = project.doit("build", "k8s=v1.37.9", "flavor=sealos", "mirror=embedded", "platform=linux/amd64")
     gone = project.doit("build", "k8s=v1.22.99", "mirror=embedded", "cni=none", "platform=linux/amd64")
 
     assert result.code == 0, result.text

@@ -161,6 +161,7 @@ def test_auto_build_ends_with_the_kubefile_and_image_list_of_the_seed(project: P
         "COPY rootfs .",
         "COPY ${ARCH} .",
         "COPY imageList manifests",
+        'LABEL "io.clusterimage.client"="sealer >=0.9.2"',
         'LABEL "cluster.alpha.sealer.io/cluster-runtime-version"="v1.22.15"',
         'LABEL "cluster.alpha.sealer.io/cluster-runtime-type"="kubernetes"',
         'LABEL "cluster.alpha.sealer.io/container-runtime-type"="docker"',

@@ -21,6 +21,7 @@ VALUES: dict[str, object] = {
     "cni_version": "3.25.2",
     "cni_files": ["tigera-operator.yaml", "custom-resources.yaml"],
     "pause": "3.9",
+    "client": "sealer >=0.9.2",
     "registry": "sea.hub:5000",
     "registry_domain": "sea.hub",
     "registry_port": 5000,

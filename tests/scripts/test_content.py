@@ -130,6 +130,7 @@ FROM scratch
 COPY rootfs .
 COPY ${ARCH} .
 COPY imageList manifests
+LABEL "io.clusterimage.client"="sealer >=0.9.2"
 LABEL "cluster.alpha.sealer.io/cluster-runtime-version"="v1.22.15"
 LABEL "cluster.alpha.sealer.io/cluster-runtime-type"="kubernetes"
 LABEL "cluster.alpha.sealer.io/container-runtime-type"="docker"
@@ -140,7 +141,7 @@ CNI calico local://calico.sh
 LAUNCH ["calico"]
 """
     )
-    assert image.render(CONTEXT / "Kubefile.j2", variables | {"cni": "none"}).count("\n") == 8
+    assert image.render(CONTEXT / "Kubefile.j2", variables | {"cni": "none"}).count("\n") == 9
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")

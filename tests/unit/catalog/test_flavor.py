@@ -49,6 +49,28 @@ def test_a_network_that_a_flavor_has_not_is_refused_with_the_reason() -> None:
     assert error.problem.startswith("cni=calico: not with flavor=sealos: an application image brings the network")
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "client"),
+    [
+        ("sealer", "v1.13.12", "sealer >=0.9.2"),
+        ("sealer", "v1.36.5", "sealer >=0.9.2"),
+        ("sealos", "v1.21.14", "sealos >=4.3,<5"),
+        ("sealos", "v1.22.0", "sealos >=4.3"),
+        ("sealos", "v1.31.0", "sealos >=5.1"),
+        ("sealos", "v1.37.2", "sealos >=5.1"),
+    ],
+)
+def test_an_image_says_which_releases_of_the_tool_run_it(name: str, version: str, client: str) -> None:
+    assert SPEC.flavor(name).client(Version.parse(version)) == client
+
+
+def test_a_version_that_no_release_of_the_tool_runs_is_refused_with_the_reason() -> None:
+    error = error_of(SPEC.flavor("sealer").client, Version.parse("v1.37.0"))
+
+    assert error.problem.startswith("k8s=v1.37.0: not with flavor=sealer: sealer writes kubeadm.k8s.io/v1beta3")
+    assert error.hint == "flavor=sealos, or another version"
+
+
 @pytest.mark.parametrize("name", flavor.FLAVORS)
 def test_every_file_of_context_that_a_flavor_names_is_there(name: str) -> None:
     row = SPEC.flavor(name)
@@ -99,7 +121,15 @@ def test_a_union_asks_for_everything_once() -> None:
 
 
 def read(**changes: object) -> Flavor:
-    row = {"names": {"docker": "a/b:{k8s}"}, "registry": "r:1", "cni": ["none"], "kubefile": "K", "trees": ["t"]}
+    clients = [{"kubernetes": "", "client": ">=1"}]
+    row = {
+        "clients": clients,
+        "names": {"docker": "a/b:{k8s}"},
+        "registry": "r:1",
+        "cni": ["none"],
+        "kubefile": "K",
+        "trees": ["t"],
+    }
     return flavor.read("sealos", Table("versions.toml: flavor.sealos", row | changes), ("none", "calico"))
 
 
@@ -109,6 +139,7 @@ def read(**changes: object) -> Flavor:
         ({"tag": "x"}, "flavor.sealos.tag: is not a known key"),
         ({"registry": 5}, "flavor.sealos.registry: must be a string, not 5"),
         ({"single_platform": "yes"}, "flavor.sealos.single_platform: must be true or false, not 'yes'"),
+        ({"clients": [{"kubernetes": "", "client": "new"}]}, "flavor.sealos.clients[0].client: 'new' is not a range"),
         ({"images": [{"kubernetes": "1.2", "image": "a"}]}, "flavor.sealos.images[0].kubernetes: '1.2' is not a range"),
         (
             {"images": [{"kubernetes": "", "image": "A/B"}]},

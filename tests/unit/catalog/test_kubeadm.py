@@ -62,7 +62,6 @@ def test_the_api_is_one_that_the_version_reads() -> None:
         ("v1.31.0", "sealos", "v1beta4"),
         ("v1.31.0", "sealer", "v1beta3"),
         ("v1.36.5", "sealer", "v1beta3"),
-        ("v1.37.0", "sealer", "v1beta4"),
     ],
 )
 def test_sealer_keeps_v1beta3_as_long_as_the_version_reads_it(version: str, flavor: str, api: str) -> None:

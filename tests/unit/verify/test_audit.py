@@ -38,6 +38,7 @@ EXPECTED = Expected(
     cni="none",
     cni_files=(),
     flavor="sealer",
+    client="sealer >=0.9.2",
     arches=("amd64",),
     images=(NAME,),
     kubeadm_api="kubeadm.k8s.io/v1beta2",
@@ -89,7 +90,9 @@ def content(kind: str, path: str, arch: str) -> bytes:
     if kind == PROGRAM:
         return b"\x7fELF".ljust(18, b"\0") + MACHINES[arch].to_bytes(2, "little")
     if kind == SCRIPT:
-        return b"#!/bin/sh\n"
+        return b'#!/bin/sh\nfor one in "$ROOTFS"/bin/*; do install "$one" /usr/bin; done\n'
+    if path == "etc/daemon.json":
+        return b'{"exec-opts": ["native.cgroupdriver=systemd"]}'
     if path.endswith(".tar.gz"):
         return tar_of(mode="w:gz")
     return KUBEADM_YML.encode() if path.startswith("etc/kubeadm.yml") else b""
@@ -99,7 +102,8 @@ def build(root: Path, **registries: Path) -> Path:
     """Package the registries, which are by architecture, with all that sealer's contract names; return the package."""
     rules = [rule for rule in RULES if rule.holds(EXPECTED) and rule.path != "registry"]
     facts = [fact for fact in FACTS if fact.flavor == "sealer"]
-    labels = [f"LABEL {fact.key}={fact.value.format(cri='docker', kubernetes='v1.22.15', pause='')}" for fact in facts]
+    known = {"cri": "docker", "kubernetes": "v1.22.15", "pause": "", "client": EXPECTED.client}
+    labels = [f'LABEL {fact.key}="{fact.value.format(**known)}"' for fact in facts]
     kubefile = "\n".join(["FROM scratch", "COPY ${ARCH} .", *labels])
     context = plant(root / "context", {"Kubefile": kubefile})
     for arch in registries:

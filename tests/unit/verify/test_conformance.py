@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from clusterimage.catalog import spec
-from clusterimage.catalog.contract import FACTS, FOLDER, RULES, Expected, Fact, Rule
-from clusterimage.plan import plan, selection
-from clusterimage.plan.layout import Layout
-from clusterimage.verify import conformance, rootfs
-from clusterimage.verify.rootfs import File, Rootfs
-from tests.builds import Builds
+from clusterimage.catalog.contract import FACTS, FOLDER, RULES, Fact, Rule
+from clusterimage.verify import conformance
+from clusterimage.verify.rootfs import Rootfs
 from tests.conftest import Project
-
-WORDS = {"k8s": "v1.24.17", "cri": "docker,containerd", "flavor": "sealer,sealos", "platform": "amd64"}
-SEALER, CALICO, SEALOS = "v1.24.17-docker", "v1.24.17-containerd-calico", "v1.24.17-docker-sealos"
-Images = dict[str, tuple[Rootfs, Expected]]
-
-
-@pytest.fixture(scope="module")
-def images(builds: Builds, tmp_path_factory: pytest.TempPathFactory) -> Images:
-    """Every image of one version, amd64: what it holds and what it was built to be, by its id."""
-    words = (f"{name}={value}" for name, value in WORDS.items())
-    project = builds.copy(tmp_path_factory.mktemp("whole") / "project", *words)
-    rules = spec.load(project.root / "versions.toml")
-    chosen = selection.select(rules, WORDS | {"mirror": "embedded"})
-    packs = plan.expand(rules, chosen, Layout(project.root, chosen.mirror)).packs
-    return {pack.name: (next(rootfs.read(pack.dest)), pack.expected) for pack in packs}
-
-
-def broken(images: Images, name: str, act: Callable[[Rootfs], object]) -> list[str]:
-    root, expected = images[name]
-    root = copy.deepcopy(root)
-    act(root)
-    return list(conformance.check(root, expected))
+from tests.unit.verify.breaking import CALICO, SEALER, SEALOS, SHEBANG, Images, broken, edit, put
 
 
 def test_an_image_as_it_is_built_has_no_findings(images: Images) -> None:
@@ -87,18 +61,6 @@ def test_a_wrong_label_or_variable_is_found(images: Images, fact: Fact) -> None:
         assert any(line.startswith(("label", "variable")) and f"{fact.key}: is 'x', not '" in line for line in found)
 
 
-def put(path: str, text: str, mode: int = 0o755) -> Callable[[Rootfs], object]:
-    return lambda root: root.files.update({path: File(mode, len(text), text)})
-
-
-def edit(path: str, old: str, new: str) -> Callable[[Rootfs], object]:
-    def act(root: Rootfs) -> None:
-        assert old in root.files[path].text
-        root.files[path] = replace(root.files[path], text=root.files[path].text.replace(old, new))
-
-    return act
-
-
 def extension(**changes: object) -> Callable[[Rootfs], object]:
     def act(root: Rootfs) -> None:
         value = json.loads(root.annotations["sealer.image.extension"]) | changes
@@ -111,7 +73,6 @@ def chmod(path: str) -> Callable[[Rootfs], object]:
     return lambda root: root.files.update({path: replace(root.files[path], mode=0o644)})
 
 
-SHEBANG = "#!/usr/bin/env bash\n"
 CASES = [
     (SEALER, put("scripts/own.sh", SHEBANG + "if true; then"), ["scripts/own.sh: bash: "]),
     (SEALER, put("scripts/own.sh", "true\n"), ["scripts/own.sh: does not begin with #!"]),
