@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from clusterimage.values.errors import ConfigError
@@ -10,17 +11,27 @@ from clusterimage.values.reference import Reference
 
 def read(path: Path) -> tuple[Reference, ...]:
     """Return the images of the list at `path` in file order, without duplicates; a bad line raises ConfigError."""
+    return parsed(path, lines(path))
+
+
+def lines(path: Path) -> list[tuple[int, str]]:
+    """Return the lines that are not empty with their numbers, without comments, quotes and blanks."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        found = path.read_text("utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file", hint="make it, one image a line; it may be empty") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text", hint="one image a line, like quay.io/org/name:tag") from error
+    plain = (
+        (number, line.partition("#")[0].strip().strip("\"'").strip()) for number, line in enumerate(found, start=1)
+    )
+    return [(number, name) for number, name in plain if name]
+
+
+def parsed(path: Path, names: Iterable[tuple[int, str]]) -> tuple[Reference, ...]:
+    """Return the images of numbered lines, without duplicates; a bad one raises ConfigError."""
     images: dict[Reference, None] = {}
-    for number, line in enumerate(lines, start=1):
-        name = line.partition("#")[0].strip().strip("\"'").strip()
-        if not name:
-            continue
+    for number, name in names:
         try:
             images[Reference.parse_source(name)] = None
         except ConfigError as error:

@@ -1,117 +1,184 @@
 """Find image references in the fields of a YAML document.
 
-image: nginx:1.25                       a key `image`, at any depth, case-insensitive
-sidecarImage: nginx:1.25                a key that ends in Image, -image or _image, if the value has a tag or digest
-image: {registry: r, repository: a/b, tag: v1, digest: sha256:…}    and the same without the key `image`
-args: [--agent-image=nginx:1.25]        an argument, if the value has a tag or digest
-{name: RELATED_IMAGE_X, value: a/b:v1}  an environment variable with IMAGE in its name, and a tag or digest in its value
-data: {x.yaml: "…"}                     a multi-line string is parsed as YAML
+image: nginx:1.25                       a key `image`, at any depth, case-insensitive; without a tag it is `latest`
+sidecarImage: nginx:1.25                a key that says image (keys.py), if the value has a tag or digest
+images: {proxy: nginx:1.25}             strings below a key that ends in images, if they have a tag or digest
+{registry: r, repository: a/b, tag: v1, digest: sha256:…}           also as proxyImageRepository, proxyImageTag; repo
+{name: RELATED_IMAGE_X, value: a/b:v1}  an environment variable, as the key of that name
+volumes: [{image: {reference: a/b:v1}}] image volumes
+args: [--agent-image=nginx:1.25]        arguments and lines of a shell (arguments.py)
+anything: quay.io/a/b:v1.2              a value that can hardly be anything else (names.py)
+data: {x.yaml: "…"}                     a string with lines, or JSON, is read as YAML, and as a script
+
+https://kubernetes.io/docs/concepts/containers/images/#image-names
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clusterimage.values.errors import ConfigError
-from clusterimage.values.reference import Reference
+from clusterimage.discover import arguments, keys
+from clusterimage.discover.names import Named, certain_name, exact, exact_name, read, said
+from clusterimage.discover.parts import Parts, grouped
 
-HOLE = "clusterimage-template-hole"
-_SUFFIX = re.compile(r"[A-Za-z0-9]*(?:[a-z0-9]Image|[-_][Ii]mage|_IMAGE)$")
-_ARGUMENT = re.compile(r"--[\w.-]*image[\w.-]*=(\S+)")
-_REPOSITORY, _TAG = "repository", "tag"
+Embedded = Callable[[str], list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """An image reference, or a value that should be one: then `reference` is None and `problem` the reason."""
+class Reading:
+    """How a document is read.
 
-    text: str
-    reference: Reference | None
-    problem: str = ""
-
-
-def images(document: Any, embedded: Callable[[str], list[Any]], default_tag: str = "") -> Iterator[Named]:
-    """Yield the image references of a parsed document; `embedded` parses an embedded string as YAML.
-
-    `default_tag` replaces an empty `tag` next to a `repository`, as in Helm charts.
+    `values`: it is a chart's values, whose names are completed by templates that are not seen. There `default_tag`
+    takes the place of a tag that is missing, "" if none is known; `registry` is the one that holds for all images, and
+    `above` stands above this place without being known to hold for it.
     """
+
+    embedded: Embedded
+    values: bool = False
+    default_tag: str = ""
+    registry: str = ""
+    above: str = ""
+    key: str = ""
+    seen: dict[int, object] = field(default_factory=dict)  # tables and lists by id, kept alive so that ids stay theirs
+
+
+def images(document: Any, reading: Reading) -> Iterator[Named]:
+    """Yield the image references of a parsed document, and what should be one and cannot be told."""
+    if isinstance(document, dict | list):
+        if id(document) in reading.seen:
+            return  # an alias: read where it stands first
+        reading.seen[id(document)] = document
     if isinstance(document, dict):
-        yield from _mapping(document, embedded, default_tag)
+        yield from _mapping(document, reading)
     elif isinstance(document, list):
-        for item in document:
-            if isinstance(item, str) and (found := _ARGUMENT.fullmatch(item)):
-                yield from _if_exact(found[1])
-            else:
-                yield from images(item, embedded, default_tag)
-    elif isinstance(document, str) and "\n" in document and "image" in document.lower():
-        for inner in embedded(document):
-            # An embedded string can be anything: accept only references with a tag or digest.
-            yield from (
-                named for named in images(inner, embedded, default_tag) if named.reference and _exact(named.text)
-            )
+        yield from _list(document, reading)
+    elif isinstance(document, str):
+        yield from _field(reading.key, document.strip(), reading)
 
 
-def _mapping(values: dict[Any, Any], embedded: Callable[[str], list[Any]], default_tag: str) -> Iterator[Named]:
-    if isinstance(values.get(_REPOSITORY), str) and (_TAG in values or "digest" in values or "registry" in values):
-        yield from _parts(values, default_tag)
-        return
+def _list(items: list[Any], reading: Reading) -> Iterator[Named]:
+    plain = [item for item in items if isinstance(item, str)]
+    if keys.holds_images(reading.key):
+        yield from (named for item in plain if (named := exact_name(item.strip())))
+    else:
+        yield from arguments.arguments([item for item in plain if not _is_text(item)])
+        for item in plain:
+            yield from _text(reading.key, item, reading) if _is_text(item) else ()
+    for item in items:
+        if not isinstance(item, str):
+            yield from images(item, reading)
+
+
+def _mapping(values: dict[Any, Any], reading: Reading) -> Iterator[Named]:
+    told: set[str] = set()
+    above = reading.above
+    for parts in grouped(values, reading.key):
+        told |= parts.keys
+        yield from _composed(parts, reading)
+        above = above if parts.name else parts.registry
     name = values.get("name")
-    if isinstance(name, str) and "IMAGE" in name.upper() and isinstance(values.get("value"), str):
-        yield from _if_exact(values["value"])
+    if isinstance(name, str) and isinstance(values.get("value"), str):
+        told.add("value")
+        yield from _value(name, values["value"].strip(), reading)
     for key, value in values.items():
-        if isinstance(value, str) and "\n" not in value.strip():
-            yield from _field(str(key), value.strip(), values)
-        else:
-            yield from images(value, embedded, default_tag)
+        if key not in told:
+            yield from images(value, replace(reading, key=_path(reading.key, str(key)), above=above))
 
 
-def _field(key: str, value: str, values: dict[Any, Any]) -> Iterator[Named]:
-    if key.lower() == "image":
-        tag = values.get(_TAG)
-        if value and isinstance(tag, str | int | float) and not _exact(value):
-            value = f"{value}:{tag}"
-        yield _read(value)
-    elif _SUFFIX.fullmatch(key):
-        yield from _if_exact(value)
-    elif found := _ARGUMENT.fullmatch(value):
-        yield from _if_exact(found[1])
+def _path(above: str, key: str) -> str:
+    """Return the key that tells what a value is: below images it is still one, whatever its own key."""
+    says = keys.part(key) or keys.is_about(key) or keys.is_prose(key)
+    return "images" if not says and keys.words(above)[-1:] in (("image",), ("images",)) else key
 
 
-def _parts(values: dict[Any, Any], default_tag: str) -> Iterator[Named]:
-    """Compose a reference from registry, repository, tag and digest."""
-    registry, repository = str(values.get("registry") or ""), str(values[_REPOSITORY])
-    if not repository or "://" in repository:
-        return
-    tag, digest = str(values.get(_TAG) or default_tag), str(values.get("digest") or "")
-    name = f"{registry}/{repository}" if registry else repository
-    if _TAG in values and not (tag or digest):
-        yield Named(name, None, "has no tag: not saved")
-        return
-    yield _read(f"{name}{f':{tag}' if tag else ''}{f'@{digest}' if digest else ''}")
+def _field(key: str, value: str, reading: Reading) -> Iterator[Named]:
+    if key.lower() != "image" or _is_text(value):
+        yield from _value(key, value, reading)
+    elif not reading.values:
+        yield read(value)
+    elif value and (named := read(value)).reference:
+        yield named if exact(value) else said(value, "has no tag")
 
 
-def _if_exact(value: str) -> Iterator[Named]:
-    """Yield `value` only if it is a reference with a tag or digest."""
-    named = _read(value)
-    if named.reference is not None and _exact(value):
+def _value(key: str, value: str, reading: Reading) -> Iterator[Named]:
+    if _is_text(value):
+        yield from _text(key, value, reading)
+    elif keys.holds_image(key):
+        yield from arguments.arguments([f"{key}={value}"]) if "," in value else _one(exact_name(value))
+    elif not keys.is_prose(key):
+        yield from _one(certain_name(value))
+        yield from arguments.arguments([value]) if value.startswith("-") else ()
+
+
+def _one(named: Named | None) -> Iterator[Named]:
+    if named is not None:
         yield named
 
 
-def _exact(value: str) -> bool:
-    return "@" in value or ":" in value.rsplit("/", 1)[-1]
+def _is_text(value: str) -> bool:
+    return "\n" in value or " " in value or value.startswith(("{", "["))
 
 
-def _read(value: str) -> Named:
-    if HOLE in value:
-        return Named(value.replace(HOLE, "{{…}}"), None, "is known at run time only: not saved")
-    if not value:
-        return Named(value, None, "is empty: not saved")
-    if "/" not in value and not _exact(value) and "." in value:
-        return Named(value, None, "looks like a field, not like an image: not saved")
-    try:
-        return Named(value, Reference.parse(value))
-    except ConfigError:
-        return Named(value, None, "is no image name: not saved")
+def _text(key: str, text: str, reading: Reading) -> Iterator[Named]:
+    """Yield the images in a string of lines or words: YAML or JSON in it, and what a shell would read."""
+    if keys.is_prose(key):
+        return
+    if "image" in text.lower() and ("\n" in text or text.startswith(("{", "["))):
+        for inner in reading.embedded(text):
+            found = (
+                images(inner, replace(reading, key="", above="", values=False)) if not isinstance(inner, str) else ()
+            )
+            # An embedded string can be anything: accept only references with a tag or digest.
+            yield from (named for named in found if named.reference and exact(named.text))
+    yield from arguments.line(text)
+
+
+def _composed(parts: Parts, reading: Reading) -> Iterator[Named]:
+    """Yield the image of the parts of one name."""
+    if not parts.name or "://" in parts.name:
+        return
+    name = _with_registry(parts, reading)
+    if not name:
+        yield said(parts.name, f"may be of {reading.above}, which stands above it, or of Docker Hub")
+    else:
+        yield read(name) if _is_whole(parts, reading) else _with_tag(name, parts, reading)
+
+
+def _is_whole(parts: Parts, reading: Reading) -> bool:
+    """Whether nothing is added to the name: it has its tag, or is a field that may be without one."""
+    if exact(parts.name):
+        return parts.whole or not (parts.tag or parts.digest)
+    return parts.whole and not parts.has_tag and not parts.digest and not reading.values
+
+
+def _with_registry(parts: Parts, reading: Reading) -> str:
+    """Return HOST/REPOSITORY, or "" if another host stands above it in values, and nothing says that it counts."""
+    registry = reading.registry if parts.has_registry and reading.registry else parts.registry
+    name = parts.name.lstrip("/")
+    if registry:
+        known = (parts.whole and _has_host(name)) or name.startswith(f"{registry}/")
+        return name if known else f"{registry}/{name}"
+    unsure = reading.values and reading.above and not parts.has_registry and not _has_host(name)
+    return "" if unsure else name
+
+
+def _with_tag(name: str, parts: Parts, reading: Reading) -> Named:
+    tag = parts.tag or ("" if parts.digest or not reading.values else reading.default_tag)
+    if not (tag or parts.digest):
+        return said(name, "has no tag")
+    if parts.rewritten:
+        return said(f"{name}:{tag}", "has a number as its tag, which Helm writes in another way: put it in quotes")
+    return read(f"{name}{_tagged(tag)}{f'@{parts.digest}' if parts.digest else ''}")
+
+
+def _tagged(tag: str) -> str:
+    if tag.startswith((":", "@")):
+        return tag
+    return f"@{tag}" if tag.startswith("sha256:") else f":{tag}" if tag else ""
+
+
+def _has_host(name: str) -> bool:
+    first, slash, _ = name.partition("/")
+    return bool(slash) and ("." in first or ":" in first or first == "localhost")

@@ -1,39 +1,73 @@
-"""YAML streams (https://yaml.org/spec/1.2.2), also with Go template actions (https://pkg.go.dev/text/template)."""
+"""YAML streams (https://yaml.org/spec/1.2.2) and JSON, also with Go template actions.
+
+https://pkg.go.dev/text/template
+"""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from clusterimage.discover.fields import HOLE, Named, images
+from clusterimage.discover.fields import Reading, images
+from clusterimage.discover.names import HOLE, Named, exact, exact_name
+from clusterimage.discover.names import read as read_name
+from clusterimage.discover.parts import Number
 
 _ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_CONTROL = re.compile(r"\{\{-?\s*(?:if|else|end|range|with|define|template|block|include|/\*|\$)", re.DOTALL)
+_CONTROL = re.compile(r"\{\{-?\s*(?:if|else|end|range|with|define|block|/\*|\$\w*\s*(?:,\s*\$\w+\s*)?:?=)", re.DOTALL)
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
+_IMAGE_LINE = re.compile(r"\bimage:[ \t]*[\"']?([\w./:@-]+)[\"']?[ \t]*(?:[,}#].*)?$", re.MULTILINE)
+_LITERAL = re.compile(r"/[a-z0-9]")
+_BOM = "\ufeff"
+# What is no string to Go either; dates are strings to Kubernetes and Helm, and numbers are kept as they are written.
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_DATE = "tag:yaml.org,2002:timestamp"
 
 
-def read(text: str, default_tag: str = "") -> Iterator[Named]:
+def read(text: str) -> Iterator[Named]:
     """Yield the image references in `text`; a document that is not YAML yields a Named with the problem instead."""
-    plain = _without_actions(text)
-    for number, part in enumerate(_SEPARATOR.split(plain), start=1):
+    for number, part in enumerate(_SEPARATOR.split(_without_actions(text)), start=1):
         if not part.strip():
             continue
         documents, problem = _load(part)
         if problem:
             yield Named(f"document {number}", None, f"cannot be read as YAML: {problem}")
         for document in documents:
-            yield from images(document, embedded, default_tag)
+            try:
+                yield from images(document, Reading(embedded))
+            except RecursionError:
+                yield Named(f"document {number}", None, "is nested too deeply: not read")
+
+
+def read_template(text: str) -> Iterator[Named]:
+    """Yield the images that a template of a chart names in full; what its actions write is not known."""
+    plain = _without_actions(text)
+    for part in _SEPARATOR.split(plain):
+        documents, problem = _load(part)
+        found = [named for document in documents for named in images(document, Reading(embedded))]
+        if problem:  # what actions leave is often no YAML
+            lines = _IMAGE_LINE.findall(part)
+            found = [named for one in lines if (named := read_name(one) if HOLE in one else exact_name(one))]
+        yield from (named for named in found if _is_own(named))
+
+
+def _is_own(named: Named) -> bool:
+    """Whether a template names an image by itself: in full, or a part of it that no value has."""
+    if named.reference is not None:
+        return exact(named.text)
+    return bool(_LITERAL.search(named.text.replace("{{…}}", "")))
 
 
 def embedded(text: str) -> list[Any]:
     """Parse a string embedded in a document; documents that are not YAML are skipped."""
-    plain = _without_actions(text)
-    return [document for part in _SEPARATOR.split(plain) for document in _load(part)[0]]
+    return [document for part in _SEPARATOR.split(_without_actions(text)) for document in _load(part)[0]]
 
 
 def _without_actions(text: str) -> str:
     """Remove template actions: lines with nothing else are dropped, actions within a line become HOLE."""
+    text = text.removeprefix(_BOM)
     if "{{" not in text:
         return text
     marked = _ACTION.sub(lambda found: "" if _CONTROL.match(found[0]) else HOLE, text)
@@ -45,17 +79,32 @@ def _load(text: str) -> tuple[list[Any], str]:
     """Return the documents and "", or an empty list and the problem."""
     import yaml
 
-    # Custom !tags are ignored: only strings, numbers and collections matter.
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_multi_constructor("", _any_tag)
     try:
-        return [document for document in yaml.load_all(text, Loader) if document is not None], ""  # noqa: S506
+        return [document for document in yaml.load_all(text, _loader()) if document is not None], ""  # noqa: S506
     except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         return [], f"{getattr(error, 'problem', None) or error}{where}".replace("\n", " ")
+
+
+@functools.cache
+def _loader() -> Any:
+    """Return a safe loader: libyaml's, as go-yaml is a port of it; without it that of Python, which takes fewer tabs.
+
+    Custom !tags are ignored: only strings, numbers and collections matter.
+    """
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in known if tag != _DATE]
+            for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    for tag in _NUMBERS:
+        Loader.add_constructor(tag, lambda loader, node: Number(loader.construct_scalar(node)))
+    Loader.add_multi_constructor("", _any_tag)
+    return Loader
 
 
 def _any_tag(loader: Any, suffix: str, node: Any) -> Any:

@@ -9,6 +9,7 @@ https://github.com/opencontainers/image-spec (image-layout.md; layer.md for whit
 from __future__ import annotations
 
 import json
+import re
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ CONTAINER_IMAGES = "sealer.image.container.images"
 LAYOUT = "oci:"
 _REPOSITORIES = "registry/docker/registry/v2/repositories/"
 _LINK_SIZE = len("sha256:") + 64
+_KUBERNETES = re.compile(r"v1\.\d+\.\d+")
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 
@@ -65,6 +67,14 @@ class Contents:
     images: tuple[str, ...]
     tags: dict[tuple[str, str], str] = field(default_factory=dict)
     revisions: set[tuple[str, str]] = field(default_factory=set)
+
+    @property
+    def kubernetes(self) -> str:
+        """The Kubernetes version of a cluster image as its labels tell it, "" if they do not."""
+        labels = self.inherited.labels
+        of_sealos = labels.get("version", "") if labels.get("sealos.io.type") == "rootfs" else ""
+        found = labels.get("cluster.alpha.sealer.io/cluster-runtime-version", "") or of_sealos
+        return found if _KUBERNETES.fullmatch(found) else ""
 
 
 def pulled(image: LockedImage, store: Store) -> Base:

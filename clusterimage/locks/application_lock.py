@@ -1,7 +1,7 @@
 """What is kept of an application image besides its source.
 
 locks/apps/<id>.toml          the pins: `compressor`, [[base]] and [[image]] as in locks/<version>.toml
-_build/discovered-v1/<id>.toml   the record: `key` of the source that was looked through, what was found in it
+_build/discovered-v2/<id>.toml   the record: `key` of the source that was looked through, what was found in it
 
 The lock belongs to the user and is committed; the record is made again whenever the source is another.
 """
@@ -33,12 +33,17 @@ class Pins:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was found: per architecture the images to pull and save, and what archives of the context hold."""
+    """What was found: per architecture the images to pull and save, and what archives of the context hold.
+
+    `archives` are paths in the context, each with the names that a list gives to its images. `unclear` are lines about
+    what may name images and could not be told.
+    """
 
     key: str
     images: tuple[tuple[str, tuple[Reference, ...]], ...]
-    archives: tuple[str, ...]
+    archives: tuple[tuple[str, tuple[str, ...]], ...]
     imported: tuple[LockedImage, ...]
+    unclear: tuple[str, ...] = ()
 
 
 def load_pins(path: Path) -> Pins | None:
@@ -75,7 +80,8 @@ def load_record(path: Path) -> Record | None:
         return Record(
             key=top.text("key"),
             images=tuple((row.text("arch"), _references(row)) for row in top.tables("needs")),
-            archives=top.texts("archives"),
+            archives=tuple((row.text("path"), row.texts("names")) for row in top.tables("archive")),
+            unclear=top.texts("unclear"),
             imported=tuple(read_image(row) for row in top.tables("image")),
         )
     except ConfigError:
@@ -88,7 +94,9 @@ def _references(row: Table) -> tuple[Reference, ...]:
 
 def save_record(path: Path, record: Record) -> None:
     """Write a record."""
-    lines = [f"key = {quote(record.key)}", f"archives = {_list(record.archives)}"]
+    lines = [f"key = {quote(record.key)}", f"unclear = {_list(record.unclear)}"]
+    for place, names in record.archives:
+        lines += ["", "[[archive]]", f"path = {quote(place)}", f"names = {_list(names)}"]
     for arch, references in record.images:
         lines += ["", "[[needs]]", f"arch = {quote(arch)}", f"images = {_list(tuple(map(str, references)))}"]
     for image in record.imported:

@@ -3,8 +3,8 @@
 docker-archive   manifest.json [{"Config", "RepoTags", "Layers"}]   (docker save, skopeo copy docker-archive:)
 OCI archive      oci-layout index.json blobs/sha256/<hex>           (docker save since 25, skopeo copy oci-archive:)
 
-Either may be compressed with gzip. Images in a docker-archive have no manifest: one is generated, and the layers stay
-uncompressed tars with the config's diff_ids as digests. https://github.com/moby/docker-image-spec,
+Either may be compressed with gzip, bzip2, xz or zstd. Images in a docker-archive have no manifest: one is generated,
+and the layers stay uncompressed tars with the config's diff_ids as digests. https://github.com/moby/docker-image-spec,
 https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 """
 
@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import json
 import lzma
+import shutil
 import tarfile
-import zlib
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -22,7 +24,7 @@ from typing import Any
 
 from clusterimage.locks.lock import Descriptor, LockedImage, LockedPlatform
 from clusterimage.oci.image import IMAGE_NAME, REF_NAME, canonical
-from clusterimage.storage import manifest
+from clusterimage.storage import compression, manifest
 from clusterimage.storage.manifest import Entry
 from clusterimage.transport.store import Store
 from clusterimage.values.digest import CHUNK, Digest
@@ -31,7 +33,8 @@ from clusterimage.values.media_types import INDEXES, OCI_CONFIG, OCI_INDEX, OCI_
 from clusterimage.values.reference import Reference
 
 _NO_NAME_HINT = "write it with its full name: skopeo copy … docker-archive:FILE:NAME:TAG"
-_GZIP = b"\x1f\x8b"
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+Archive = tuple[Path, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +47,28 @@ class _Image:
     platforms: tuple[LockedPlatform, ...]
 
 
-def read(archives: Iterable[Path], arches: Iterable[str], store: Store) -> tuple[LockedImage, ...]:
+def read(archives: Iterable[Archive], arches: Iterable[str], store: Store) -> tuple[LockedImage, ...]:
     """Import the images of all `archives` into `store` and return them, sorted by name.
 
-    Archives with the same name for several architectures become one index. Raises ClusterImageError naming both for
-    different content of one name and architecture, and ConfigError for an image that lacks one of `arches`.
+    Each comes with the names that its image is to have; without any it has its own. Archives with the same name for
+    several architectures become one index. Raises ClusterImageError naming both for different content of one name and
+    architecture, and ConfigError for an image that lacks one of `arches`.
     """
     found: dict[Reference, list[_Image]] = {}
-    for archive in archives:
-        for image in _read(archive, store):
+    for archive, names in archives:
+        for image in _read(archive, names, store):
             found.setdefault(image.reference, []).append(image)
     return tuple(_merged(found[reference], tuple(arches), store) for reference in sorted(found))
 
 
 def bring(
-    archives: tuple[Path, ...], expected: tuple[LockedImage, ...], arches: tuple[str, ...], store: Store, dest: Path
+    archives: tuple[Archive, ...], expected: tuple[LockedImage, ...], arches: tuple[str, ...], store: Store, dest: Path
 ) -> None:
     """Import the images into `store` again and write their manifest file to `dest`, as pull-images does."""
     if read(archives, arches, store) != expected:
-        raise ClusterImageError(f"{archives[0].parent}: changed while it was read", hint="run the same command again")
+        raise ClusterImageError(
+            f"{archives[0][0].parent}: changed while it was read", hint="run the same command again"
+        )
     blobs = {
         blob.digest: blob
         for image in expected
@@ -105,22 +111,42 @@ def _put(data: bytes, media_type: str, store: Store) -> Descriptor:
     return Descriptor(store.put(data), len(data), media_type)
 
 
-def _read(archive: Path, store: Store) -> list[_Image]:
+def _read(archive: Path, names: tuple[str, ...], store: Store) -> list[_Image]:
     try:
-        with _Archive(archive, store) as opened:
-            return opened.images()
-    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, KeyError, TypeError) as error:
+        with _plain(archive, store.root) as plain, _Archive(archive, plain, store) as opened:
+            return opened.images(names)
+    except _damaged() as error:
         problem = f"{archive}: is no archive of images: {' '.join(str(error).split()) or type(error).__name__}"
         raise ClusterImageError(problem, hint="make it with `docker save` or `skopeo copy`") from error
+
+
+def _damaged() -> tuple[type[Exception], ...]:
+    return (*compression.damaged(), lzma.LZMAError, ValueError, KeyError, TypeError)
+
+
+@contextmanager
+def _plain(archive: Path, work: Path) -> Iterator[Path]:
+    """Yield a file that tarfile opens at any place: the archive itself, or, of zstd, a copy in `work` for that time."""
+    with archive.open("rb") as stream:
+        packed = stream.read(len(_ZSTD)) == _ZSTD
+    if not packed:
+        yield archive
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=work, prefix=".", suffix=".tmp") as copy:
+        with archive.open("rb") as stream:
+            shutil.copyfileobj(compression.opened(stream), copy, 1 << 20)
+        copy.flush()
+        yield Path(copy.name)
 
 
 class _Archive:
     """An open archive; members are stored when they are accessed."""
 
-    def __init__(self, path: Path, store: Store) -> None:
+    def __init__(self, path: Path, plain: Path, store: Store) -> None:
         self.path = path
         self.store = store
-        self.tar = tarfile.open(path)  # noqa: SIM115 -- __exit__ closes it
+        self.tar = tarfile.open(plain)  # noqa: SIM115 -- __exit__ closes it
         self.members = {PurePosixPath(member.name).as_posix(): member for member in self.tar.getmembers()}
 
     def __enter__(self) -> _Archive:
@@ -129,12 +155,12 @@ class _Archive:
     def __exit__(self, *_: object) -> None:
         self.tar.close()
 
-    def images(self) -> list[_Image]:
-        """Return the named images; an archive without any raises ClusterImageError."""
+    def images(self, names: tuple[str, ...]) -> list[_Image]:
+        """Return the images: its only one with `names`, else those that have a name; none raises ClusterImageError."""
         if "index.json" in self.members and "oci-layout" in self.members:
-            found = self._oci()
+            found = self._oci(names)
         elif "manifest.json" in self.members:
-            found = self._docker()
+            found = self._docker(names)
         else:
             raise KeyError("neither manifest.json nor index.json is in it")
         if not found:
@@ -159,11 +185,18 @@ class _Archive:
             raise ClusterImageError(f"{self.path}: {name} is {digest}", hint="the archive is damaged: make it again")
         return digest, size, head
 
-    def _docker(self) -> list[_Image]:
+    def _only(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if len(entries) != 1:
+            hint = "make one archive for each image"
+            raise ClusterImageError(f"{self.path}: has {len(entries)} images, and one name is given", hint=hint)
+        return entries
+
+    def _docker(self, names: tuple[str, ...]) -> list[_Image]:
         found = []
-        for entry in json.loads(self._text("manifest.json")):
+        entries = json.loads(self._text("manifest.json"))
+        for entry in self._only(entries) if names else entries:
             platform = self._docker_image(entry)
-            for name in entry.get("RepoTags") or ():
+            for name in names or entry.get("RepoTags") or ():
                 found.append(_Image(Reference.parse(name), self.path, platform.manifest, (platform,)))
         return found
 
@@ -189,13 +222,12 @@ class _Archive:
         stream = self.tar.extractfile(self.members[name])
         return stream.read(2) if stream else b""
 
-    def _oci(self) -> list[_Image]:
-        found = []
-        for entry in json.loads(self._text("index.json"))["manifests"]:
-            name = _full_name(entry.get("annotations") or {})
-            if name is not None:
-                found.append(self._oci_image(name, entry))
-        return found
+    def _oci(self, names: tuple[str, ...]) -> list[_Image]:
+        entries = json.loads(self._text("index.json"))["manifests"]
+        if names:
+            return [self._oci_image(Reference.parse(name), self._only(entries)[0]) for name in names]
+        full = [(_full_name(entry.get("annotations") or {}), entry) for entry in entries]
+        return [self._oci_image(name, entry) for name, entry in full if name is not None]
 
     def _oci_image(self, name: Reference, entry: dict[str, Any]) -> _Image:
         top, body = self._document(entry)

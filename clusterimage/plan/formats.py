@@ -16,7 +16,7 @@ DIRECTORIES = {
     "trees": 1,
     "rendered": 1,
     "context": 1,
-    "discovered": 1,
+    "discovered": 2,
     "images": 1,
     "registry": 1,
     "loadable": 1,

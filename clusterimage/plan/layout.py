@@ -6,7 +6,7 @@ _build/cache-v1/{sha256,partial}/<hex>      downloads and blobs
       /trees-v1/<name>/ <name>.manifest     extract
       /rendered-v1/<image>/ <image>.manifest  render-templates
       /context-v1/<image>/ <image>.manifest .copies  merge-rootfs
-      /discovered-v1/<name>+<tag>.toml      lock, of an application image: the images that it was found to need
+      /discovered-v2/<name>+<tag>.toml      lock, of an application image: the images that it was found to need
       /images-v1/<image>.manifest           pull-images
       /registry-v1/<set>/ <set>.manifest    save-registry
       /loadable-v1/<image>.tar.gz           save-registry, of the image that the node loads by hand

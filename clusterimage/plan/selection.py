@@ -32,6 +32,7 @@ VARIABLES = {
     "context": "the build context of kubefile=; by default the directory of the Kubefile",
     "args": "NAME=VALUE,… for the ARGs of kubefile=",
     "ignore": "a list of images that kubefile= is not to save",
+    "strict": "yes: fail where kubefile= may need an image that cannot be told",
     "overlay": "a directory that is laid over the rootfs",
     "mirror": "a profile of [mirrors] in versions.toml, or embedded",
     "offline": "yes: no network at all",
@@ -91,6 +92,7 @@ class Selection:
     overlay: Path | None
     offline: bool
     locked: bool
+    strict: bool
     debug: bool
     compression: str
     application: Application | None = None
@@ -157,6 +159,7 @@ def select(spec: Spec, variables: Mapping[str, str]) -> Selection:
         overlay=overlay,
         offline=_yes("offline", variables),
         locked=_yes("locked", variables),
+        strict=_yes("strict", variables),
         debug=_yes("debug", variables),
         application=application,
         pushing=_pushing(variables),

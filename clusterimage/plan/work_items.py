@@ -168,10 +168,13 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Images to take out of archives of the build context; `expected` is what they are known to hold."""
+    """Images to take out of archives of the build context; `expected` is what they are known to hold.
+
+    Each archive comes with the names that a list gives to its image.
+    """
 
     name: str
-    archives: tuple[Path, ...]
+    archives: tuple[tuple[Path, tuple[str, ...]], ...]
     expected: tuple[LockedImage, ...]
     arches: tuple[str, ...]
     listing: Path

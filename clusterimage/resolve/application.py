@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clusterimage import discover, kubefile
-from clusterimage.context import imagelist
-from clusterimage.discover import Findings
+from clusterimage.context import ignore_list
+from clusterimage.context.ignore_list import IgnoreList
+from clusterimage.discover import Findings, Helm
 from clusterimage.image import base_image
 from clusterimage.image.base_image import Contents
 from clusterimage.kubefile import Content
@@ -72,8 +73,9 @@ def _write(network: Network, order: LockInputs, known: Pins, *, drop: bool, lock
         base = remote.pin(network, order.pulled, order.store)
     contents = _contents(network, order, base)
     found = _found(order, contents)
-    archives = sorted({place for one in found.values() for place in one.findings.archives})
-    images = archive_images.read([order.context / place for place in archives], order.arches, order.store)
+    archives = sorted({item for one in found.values() for item in one.findings.archives.items()})
+    brought = [(order.context / place, names) for place, names in archives]
+    images = archive_images.read(brought, order.arches, order.store)
     needed = {arch: _not_saved(one.findings, one.held) for arch, one in found.items()}
     wanted = list(dict.fromkeys(reference for references in needed.values() for reference in references))
     missing = [reference for reference in wanted if known.image(reference) is None]
@@ -88,7 +90,9 @@ def _write(network: Network, order: LockInputs, known: Pins, *, drop: bool, lock
         _refuse_shared_names((*chosen, *images), found[arch].held, arch, places)
     if pins != known or not order.lock.exists():
         save_pins(order.lock, pins)
-    record = Record(order.key, tuple((arch, tuple(needed[arch])) for arch in order.arches), tuple(archives), images)
+    unclear = tuple(dict.fromkeys(line for one in found.values() for line in one.findings.unclear))
+    needs = tuple((arch, tuple(needed[arch])) for arch in order.arches)
+    record = Record(order.key, needs, tuple(archives), images, unclear)
     save_record(order.record, record)
     log.info("%s: %d images, %d of them pinned now, %d imported", order.lock, len(wanted), len(missing), len(images))
 
@@ -138,15 +142,16 @@ class _Found:
 
 def _found(order: LockInputs, contents: dict[str, Contents]) -> dict[str, _Found]:
     """Discover the images by architecture, without those in the ignore= list."""
-    ignored = set(imagelist.read(order.ignore)) if order.ignore else set()
+    ignored = ignore_list.read(order.ignore) if order.ignore else IgnoreList()
     by_arch = {}
     for arch in order.arches:
         base = contents.get(arch)
         content = _evaluated(order, arch, base.inherited if base else None)
         places = {entry.path: order.context / source for entry, source in kubefile.entries(content) if entry.sha256}
-        found = discover.find(places, order.helm, order.work)
-        found.images = {reference: place for reference, place in found.images.items() if reference not in ignored}
-        found.archives = [str(places[place].relative_to(order.context)) for place in found.archives]
+        found = discover.find(places, Helm(order.helm, base.kubernetes if base else ""), order.work, ignored)
+        found.images = {name: place for name, place in found.images.items() if name not in ignored.images}
+        by_place = {place: str(path.relative_to(order.context)) for place, path in places.items()}
+        found.archives = {by_place[place]: names for place, names in found.archives.items()}
         by_arch[arch] = _Found(found, _held(places, base))
     return by_arch
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import json
+import lzma
 import tarfile
 
+import zstandard
+
 from clusterimage.upstream.images import base_layer, image
+from clusterimage.values.digest import of_bytes
 from tests.conftest import Project
 from tests.graph.user_image import POD, Built, good, package
 
@@ -67,3 +74,88 @@ def test_a_platform_gets_the_images_of_its_own_files(project: Project) -> None:
 
     assert Built(project, arch="amd64").tags() == ["only/amd:1"]
     assert Built(project, arch="arm64").tags() == ["only/arm:1"]
+
+
+UNCLEAR = {
+    "m.yaml": "image: quay.io/a/b:v1\n---\nspec: {image: {repository: quay.io/a/c, pullPolicy: Always}}\n",
+    "notes.txt": "quay.io/a/d:v1\n",
+}
+LINES = (
+    "manifests/m.yaml: 'quay.io/a/c' has no tag: not saved",
+    "manifests/notes.txt: is not searched for images",
+)
+
+
+def test_what_may_name_an_image_is_said_and_strict_fails_on_it_every_time(project: Project) -> None:
+    text = "FROM scratch\nCOPY m.yaml notes.txt manifests\n"
+    result = good(package(project, text, **UNCLEAR))
+    assert all(line in result.text for line in LINES)
+    assert Built(project).tags() == ["a/b:v1"]
+
+    for _ in range(2):
+        result = package(project, text, "strict=yes", **UNCLEAR)
+        assert result.code != 0 and "strict=yes: 2 places may name images that are not saved" in result.text
+        assert all(line in result.text for line in LINES) and "Traceback" not in result.text
+
+
+def test_places_that_a_user_has_looked_at_are_not_said_again(project: Project) -> None:
+    ignored = "manifests/*.txt # ours\nmanifests/m.yaml\n"
+    result = good(
+        package(
+            project,
+            "FROM scratch\nCOPY m.yaml notes.txt manifests\n",
+            "strict=yes",
+            "ignore=app/ignored",
+            ignored=ignored,
+            **UNCLEAR,
+        )
+    )
+
+    assert not any(line in result.text for line in LINES)
+    assert Built(project).tags() == ["a/b:v1"]
+
+
+def docker_archive(name: str, *tags: str) -> bytes:
+    """Return an archive as `docker save` writes it, of one image for amd64."""
+    layer = tar_of({"f": name.encode()})
+    config = {"architecture": "amd64", "os": "linux", "rootfs": {"type": "layers", "diff_ids": [str(of_bytes(layer))]}}
+    entry = {"Config": "c.json", "RepoTags": list(tags) or None, "Layers": ["l.tar"]}
+    members = {"manifest.json": json.dumps([entry]).encode(), "c.json": json.dumps(config).encode(), "l.tar": layer}
+    return tar_of(members)
+
+
+def tar_of(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def test_archives_are_imported_wherever_they_lie_and_however_they_are_packed(project: Project) -> None:
+    files = {
+        "images/plain.tar": docker_archive("plain", "quay.io/a/plain:v1"),
+        "images/deep/er/x.tar.xz": lzma.compress(docker_archive("xz", "quay.io/a/xz:v1")),
+        "images/amd64/b.tbz2": bz2.compress(docker_archive("bz2", "quay.io/a/bz2:v1")),
+        "images/g.gz": gzip.compress(docker_archive("gz", "quay.io/a/gz:v1")),
+        "images/z.tar.zst": zstandard.compress(docker_archive("zst", "quay.io/a/zst:v1", "quay.io/a/zst:v2")),
+        "images/skopeo/n.tar": docker_archive("nameless"),
+        "images/skopeo/tar.txt": b"docker-archive:n.tar@quay.io/a/named:v1\n",
+    }
+    good(package(project, "FROM scratch\nCOPY . .\n", "platform=amd64", **files))
+
+    named = ("bz2:v1", "gz:v1", "named:v1", "plain:v1", "xz:v1", "zst:v1", "zst:v2")
+    assert Built(project).tags() == [f"a/{name}" for name in named]
+    work = project.root / "_build/embedded/cache-v1"
+    assert [path for path in work.rglob("*.tmp")] == []
+
+
+def test_a_damaged_archive_is_named(project: Project) -> None:
+    packed = zstandard.compress(docker_archive("zst", "quay.io/a/zst:v1"))
+    for data in (packed[:-9], lzma.compress(b"no tar"), b""):
+        result = package(project, "FROM scratch\nCOPY . .\n", "platform=amd64", **{"images/z.tar.zst": data})
+
+        assert result.code != 0 and "Traceback" not in result.text
+        assert "images/z.tar.zst: is no archive of images: " in result.text

@@ -173,7 +173,7 @@ class ApplicationRecipe:
         _, found = self._known()
         if found.imported:
             name = f"{self.asked.id}-archives"
-            archives = tuple(self._context / path for path in found.archives)
+            archives = tuple((self._context / path, names) for path, names in found.archives)
             yield Import(name, archives, found.imported, self.selection.arches, self.layout.listing("images", name))
 
     def saves(self) -> Iterator[Save]:
@@ -197,6 +197,10 @@ class ApplicationRecipe:
     def pack(self) -> Pack:
         """Return the package of the image."""
         pins, found = self._known()
+        if self.selection.strict and found.unclear:
+            shown = "".join(f"\n  {line}" for line in found.unclear)
+            problem = f"strict=yes: {len(found.unclear)} places may name images that are not saved:{shown}"
+            raise ConfigError(problem, hint="name the images in manifests/imageList, and the places in ignore=FILE")
         name, arches = self.asked.id, self.selection.arches
         saves = tuple(self.saves())
         names = {arch: [*self._images(arch), *found.imported] for arch in arches}

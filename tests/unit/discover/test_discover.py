@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from clusterimage import discover
+from clusterimage.discover import Helm
 from tests.unit.conftest import plant
 
 POD = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n"
@@ -15,7 +16,7 @@ POD = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n"
 def found(tmp_path: Path, files: dict[str, str | bytes], helm: Path | None = None) -> discover.Findings:
     root = plant(tmp_path / "image", files)
     places = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
-    return discover.find(places, helm, tmp_path / "work")
+    return discover.find(places, Helm(helm), tmp_path / "work")
 
 
 def names(findings: discover.Findings) -> list[str]:
@@ -73,15 +74,15 @@ def test_a_go_template_is_read_around_its_actions(tmp_path: Path) -> None:
     findings = found(tmp_path, {"manifests/x.yaml.tmpl": text})
 
     assert names(findings) == ["quay.io/a/b:1"]
-    assert findings.unresolved == ["manifests/x.yaml.tmpl: '{{…}}/a/c:1' is known at run time only: not saved"]
+    assert findings.unclear == ["manifests/x.yaml.tmpl: '{{…}}/a/c:1' is known at run time only: not saved"]
 
 
 def test_what_is_no_yaml_is_said_and_the_other_documents_are_read(tmp_path: Path) -> None:
     findings = found(tmp_path, {"manifests/x.yaml": "a: [b\n---\nimage: a:1\n", "manifests/y.yaml": b"\xff\xfe\0"})
 
     assert names(findings) == ["a:1"]
-    assert len(findings.unresolved) == 2
-    assert findings.unresolved[0].startswith("manifests/x.yaml: 'document 1' cannot be read as YAML")
+    assert len(findings.unclear) == 2
+    assert findings.unclear[0].startswith("manifests/x.yaml: 'document 1' cannot be read as YAML")
 
 
 def test_every_image_list_counts(tmp_path: Path) -> None:
@@ -94,11 +95,23 @@ def test_archives_of_images_are_found_in_images_only(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {
         "images/mysql.tar": b"",
         "images/x.tar.gz": b"",
-        "images/a/b.tar": b"",
+        "images/amd64/b.tar.zst": b"",
+        "images/skopeo/c.tar": b"",
+        "images/skopeo/tar.txt": b"docker-archive:c.tar@quay.io/a/c:v1\noci-archive:no.tar@a:1\nc.tar\n",
         "x.tar": b"",
     }
 
-    assert found(tmp_path, files).archives == ["images/mysql.tar", "images/x.tar.gz"]
+    findings = found(tmp_path, files)
+    assert findings.archives == {
+        "images/skopeo/c.tar": ("quay.io/a/c:v1",),
+        "images/amd64/b.tar.zst": (),
+        "images/mysql.tar": (),
+        "images/x.tar.gz": (),
+    }
+    assert findings.unclear == [
+        "images/skopeo/tar.txt: 'images/skopeo/no.tar' is not in the image: not saved",
+        "images/skopeo/tar.txt: 'c.tar' is not KIND:FILE@NAME:TAG with docker-archive or oci-archive: not saved",
+    ]
 
 
 CHART = {
@@ -106,7 +119,7 @@ CHART = {
     "values.yaml": "image: {repository: quay.io/web/app, tag: ''}\nside:\n  image: side/car:1\n  tag: 5\n"
     "empty: {image: ''}\n"
     "db: {image: {registry: docker.io, repository: db/db, tag: 8.0.1}}\n",
-    "templates/d.yaml": "image: '{{ .Values.image.repository }}:{{ .Values.image.tag }}'\ninit: {image: fix/ed:1}\n",
+    "templates/d.yaml": "tag: {{ .Values.image.tag | default .Chart.AppVersion }}\ninit: {image: fix/ed:1}\n",
     "charts/sub/Chart.yaml": "name: sub\n",
     "charts/sub/values.yaml": "image: {repository: no/tag, tag: ''}\n",
 }
@@ -117,7 +130,7 @@ def test_without_helm_a_chart_s_values_are_read_and_what_is_left_is_said(tmp_pat
     findings = found(tmp_path, {f"{root}/{place}": text for place, text in CHART.items()})
 
     assert names(findings) == ["db/db:8.0.1", "fix/ed:1", "quay.io/web/app:1.2.3", "side/car:1"]
-    assert findings.unresolved == [
+    assert findings.unclear == [
         f"{root}: '{root.rpartition('/')[2]}' is a chart, and no helm is on PATH: its values are read",
         f"{root}: 'no/tag' has no tag: not saved",
     ]
@@ -131,7 +144,7 @@ def test_helm_renders_a_chart_where_it_is_there(tmp_path: Path) -> None:
     findings = found(tmp_path, {f"charts/{place}": text for place, text in CHART.items()}, helm)
 
     assert names(findings) == ["rendered:1"]
-    assert findings.unresolved == []
+    assert findings.unclear == []
 
 
 def test_a_chart_that_helm_cannot_render_is_read_from_its_values_and_said(tmp_path: Path) -> None:
@@ -142,7 +155,7 @@ def test_a_chart_that_helm_cannot_render_is_read_from_its_values_and_said(tmp_pa
     findings = found(tmp_path, {f"charts/{place}": text for place, text in CHART.items()}, helm)
 
     assert "quay.io/web/app:1.2.3" in names(findings)
-    assert findings.unresolved[0] == "charts: 'charts' helm: Error: nil pointer"
+    assert findings.unclear[0] == "charts: 'charts' helm: Error: nil pointer"
 
 
 def test_a_packed_chart_is_read_too(tmp_path: Path) -> None:

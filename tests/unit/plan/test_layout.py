@@ -34,7 +34,7 @@ VERSION = Version(1, 22, 15)
         (UPSTREAM.log("pull-images:k8s.gcr.io/pause:3.5"), "_build/log/pull-images/k8s.gcr.io/pause:3.5.log"),
         (UPSTREAM.log("lock"), "_build/log/lock.log"),
         (UPSTREAM.application_lock("shop"), "locks/apps/shop.toml"),
-        (UPSTREAM.record("shop"), "_build/discovered-v1/shop.toml"),
+        (UPSTREAM.record("shop"), "_build/discovered-v2/shop.toml"),
         (UPSTREAM.package("v1.22.15-docker"), "dist/v1.22.15-docker"),
     ],
 )

@@ -47,6 +47,7 @@ def test_without_a_word_the_defaults_are_selected(small_spec: Spec) -> None:
         overlay=None,
         offline=False,
         locked=False,
+        strict=False,
         debug=False,
         compression="isal",
     )
