@@ -5,7 +5,7 @@ fields.py           which fields of a YAML document are image references; keys.p
 arguments.py        command lines
 texts.py            YAML documents, and Go templates of YAML
 kustomizations.py   images that are renamed
-charts.py           charts, rendered by helm; values.py those that are not
+charts.py           charts, rendered by helm; values.py and templates.py those that are not
 lists.py            lists of images, and of archives
 names.py            which strings are names
 """

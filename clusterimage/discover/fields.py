@@ -72,6 +72,8 @@ def _list(items: list[Any], reading: Reading) -> Iterator[Named]:
 
 
 def _mapping(values: dict[Any, Any], reading: Reading) -> Iterator[Named]:
+    if reading.values and values.get("enabled") is False:
+        return  # a part of a chart that is off
     told: set[str] = set()
     above = reading.above
     for parts in grouped(values, reading.key):
@@ -107,9 +109,16 @@ def _value(key: str, value: str, reading: Reading) -> Iterator[Named]:
         yield from _text(key, value, reading)
     elif keys.holds_image(key):
         yield from arguments.arguments([f"{key}={value}"]) if "," in value else _one(exact_name(value))
+        if "," not in value and not exact(value) and _may_be_image(key, value):
+            yield said(value, "has no tag")
     elif not keys.is_prose(key):
         yield from _one(certain_name(value))
         yield from arguments.arguments([value]) if value.startswith("-") else ()
+
+
+def _may_be_image(key: str, value: str) -> bool:
+    """Whether a value without a tag is worth a line: sidecarImage: busybox, and not images/…: docs."""
+    return keys.words(key)[-1:] != ("images",) and "://" not in value and read(value).reference is not None
 
 
 def _one(named: Named | None) -> Iterator[Named]:

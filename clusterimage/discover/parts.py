@@ -85,7 +85,7 @@ def _parts(values: dict[Any, Any], found: dict[str, str], prefix: tuple[str, ...
         return None
     registry = text("registry").rstrip("/")
     has_registry = "registry" in found or "default registry" in found
-    digest = text("digest")
+    digest = "" if values.get("useDigest") is False else text("digest")
     about = "image" in keys.words(key) or (of and "image" in keys.words(of)) or any(one in values for one in _PULLS)
     is_image = bool(has_tag or digest or has_registry or about)
     told = [values.get(found.get(kind, "")) for kind in ("tag", "default tag", "version")]

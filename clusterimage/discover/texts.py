@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from clusterimage.discover.fields import Reading, images
-from clusterimage.discover.names import HOLE, Named, exact, exact_name
+from clusterimage.discover.names import HOLE, Named, exact_name
 from clusterimage.discover.names import read as read_name
 from clusterimage.discover.parts import Number
 
 _ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _CONTROL = re.compile(r"\{\{-?\s*(?:if|else|end|range|with|define|block|/\*|\$\w*\s*(?:,\s*\$\w+\s*)?:?=)", re.DOTALL)
+# Of a name that is written in part there, nothing is known: not even that it ends.
+_IMAGE_ACTIONS = re.compile(r"^[^\n{]*\b[Ii]mage:[^\n]*\{\{[^\n]*$", re.MULTILINE)
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 _IMAGE_LINE = re.compile(r"\bimage:[ \t]*[\"']?([\w./:@-]+)[\"']?[ \t]*(?:[,}#].*)?$", re.MULTILINE)
 _LITERAL = re.compile(r"/[a-z0-9]")
@@ -56,7 +58,7 @@ def read_template(text: str) -> Iterator[Named]:
 def _is_own(named: Named) -> bool:
     """Whether a template names an image by itself: in full, or a part of it that no value has."""
     if named.reference is not None:
-        return exact(named.text)
+        return True
     return bool(_LITERAL.search(named.text.replace("{{…}}", "")))
 
 
@@ -70,6 +72,7 @@ def _without_actions(text: str) -> str:
     text = text.removeprefix(_BOM)
     if "{{" not in text:
         return text
+    text = _IMAGE_ACTIONS.sub(lambda found: _ACTION.sub(HOLE, found[0]), text)
     marked = _ACTION.sub(lambda found: "" if _CONTROL.match(found[0]) else HOLE, text)
     lines = [line for line in marked.split("\n") if line.strip() not in (HOLE, f"{HOLE}:")]
     return "\n".join(lines)

@@ -12,14 +12,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from clusterimage.discover import templates as decided
 from clusterimage.discover import texts
 from clusterimage.discover.fields import Reading, images
 from clusterimage.discover.names import Named
+from clusterimage.discover.templates import Chart
 
 _TEMPLATES = "templates/"
 _CHART = "Chart.yaml"
 _GLOBAL = "global"
-_PACKED = (".tgz", ".tar.gz")
+_YAML = (".yaml", ".yml", ".tpl")
 _VERSION_LINE = re.compile(r"^(?=.*AppVersion)(?=.*(?:[Ii]mage|[Tt]ag)).*$", re.MULTILINE)
 _LABEL_LINE = re.compile(r"app\.kubernetes\.io/version|helm\.sh/chart")
 _WITH_V = re.compile(r"[\"`]v(?:%s)?[\"`]|v\{\{")
@@ -38,31 +40,29 @@ def _chart(inside: Mapping[str, Path], at: str, over: Mapping[str, Any]) -> Iter
     about = _document(inside.get(f"{at}{_CHART}"))
     children = _children(inside, at, about)
     templates = {
-        place: path for place, path in inside.items() if place.startswith(f"{at}{_TEMPLATES}") or _is_crd(place, at)
+        place: path.read_text("utf-8", errors="replace")
+        for place, path in sorted(inside.items())
+        if place.startswith((f"{at}{_TEMPLATES}", f"{at}crds/")) and PurePosixPath(place).suffix in _YAML
     }
     version, problem = _app_version(str(about.get("appVersion") or ""), templates)
     spread = values.get(_GLOBAL)
     shared = spread if isinstance(spread, dict) else {}
     registry = str(shared.get("imageRegistry") or "").rstrip("/")
     reading = Reading(texts.embedded, values=True, default_tag=version, registry=registry)
-    own = {
-        key: value for key, value in values.items() if key not in {name for _, names in children for name, _ in names}
-    }
+    chart = Chart(values, about)
+    for text in templates.values():
+        yield from decided.images(text, chart)
+        yield from texts.read_template(text)
+    others = {name for _, names in children for name, _ in names}
+    own = {key: value for key, value in decided.without(values, chart.used).items() if key not in others}
     for named in images(own, reading):
         if named.text:
             yield Named(named.text, None, problem) if problem and named.problem.startswith("has no tag") else named
-    for place, path in sorted(templates.items()):
-        if PurePosixPath(place).suffix in (".yaml", ".yml", ".tpl"):
-            yield from texts.read_template(path.read_text("utf-8", errors="replace"))
     for child, names in children:
         for name, condition in names:
             if _holds(values, condition):
                 below = values.get(name)
                 yield from _chart(inside, child, _merged(below if isinstance(below, dict) else {}, {_GLOBAL: shared}))
-
-
-def _is_crd(place: str, at: str) -> bool:
-    return place.startswith(f"{at}crds/")
 
 
 def _children(inside: Mapping[str, Path], at: str, about: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -110,11 +110,10 @@ def _merged(below: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
     return found
 
 
-def _app_version(version: str, templates: Mapping[str, Path]) -> tuple[str, str]:
+def _app_version(version: str, templates: Mapping[str, str]) -> tuple[str, str]:
     """Return the tag that templates make of the appVersion, "" if none, and why it cannot be told."""
     lines: list[str] = []
-    for path in templates.values():
-        text = path.read_text("utf-8", errors="replace")
+    for text in templates.values():
         lines += (one for one in _VERSION_LINE.findall(text) if not _LABEL_LINE.search(one))
     if not version or not lines:
         return "", ""
