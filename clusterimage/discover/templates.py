@@ -18,17 +18,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from clusterimage.discover import arguments, keys
+from clusterimage.discover import actions, arguments, keys
 from clusterimage.discover.names import Named, certain_name, exact, exact_name, read, said
 from clusterimage.discover.parts import Number
 
-_COMMENT = re.compile(r"\{\{-?\s*/\*.*?\*/\s*-?\}\}", re.DOTALL)
-_ACTION = re.compile(r"\{\{-?\s*(?P<action>.*?)\s*-?\}\}", re.DOTALL)
-_FIELD = re.compile(r"^[\s-]*(?:\{.*?)?(?P<key>[\w.-]+):[ \t]+(?P<value>.*\{\{.*)$")
-_ITEM = re.compile(r"^\s*-\s+[\"']?(?P<item>-{1,2}[\w.-]+=.*\{\{.*)$")
-_PART = re.compile(r"\{\{-?\s*(?P<action>.*?)\s*-?\}\}|(?P<text>[^{]+|\{)")
+_FIELD = re.compile(r"[\s-]*(?P<key>\w[\w.-]*):[ \t]+(?P<value>\S.*)")
+_ITEM = re.compile(r"\s*-\s+[\"']?(?P<item>-{1,2}[A-Za-z][\w.-]*=.*)")
 _TOKEN = re.compile(r"\"(?:[^\"\\]|\\.)*\"|`[^`]*`|[()|]|[^\s()|]+")
 _SAME = ("quote", "squote", "toString", "trim")  # what they do is undone when the line is read as YAML, or nothing
+_MOST_BRACKETS = 20
 _OPENING = ("if", "with", "range", "define", "block")
 
 
@@ -57,7 +55,10 @@ class Chart:
 
 def images(text: str, chart: Chart) -> Iterator[Named]:
     """Yield the images that lines of a template write."""
-    for line in _taken(_COMMENT.sub("", text), chart).splitlines():
+    plain = actions.replaced(text, lambda action: action if actions.inside(action) else "")
+    for line in _taken(plain, chart).splitlines():
+        if "{{" not in line or len(line) > actions.LONGEST_LINE:
+            continue
         if found := _FIELD.match(line):
             yield from _decided(found["value"], chart, functools.partial(_of_key, found["key"]))
         elif found := _ITEM.match(line):
@@ -96,8 +97,9 @@ def _taken(text: str, chart: Chart) -> str:
     for line in text.splitlines():
         if False not in blocks:
             taken.append(line)
-        for found in _ACTION.finditer(line):
-            _follow(found["action"], blocks, chart)
+        for piece, is_action in actions.split(line):
+            if is_action:
+                _follow(actions.inside(piece), blocks, chart)
     return "\n".join(taken)
 
 
@@ -132,14 +134,14 @@ def _line(value: str, chart: Chart) -> str:
     """Return what a line writes; raises _Unknown."""
     written = ""
     blocks: list[bool | None] = []
-    for part in _PART.finditer(value):
-        if part["action"] is None:
-            written += part["text"] if all(blocks) else ""
-            continue
-        if part["action"].split(" ")[0] in (*_OPENING, "else", "end"):
-            _follow(part["action"], blocks, chart)
+    for piece, is_action in actions.split(value):
+        action = actions.inside(piece) if is_action else ""
+        if not is_action:
+            written += piece if all(blocks) else ""
+        elif action.split(" ")[0] in (*_OPENING, "else", "end"):
+            _follow(action, blocks, chart)
         elif all(blocks):
-            written += _value(part["action"], chart)
+            written += _value(action, chart)
         if None in blocks:
             raise _Unknown
     plain = written.split(" #")[0].strip().rstrip(",}").strip()
@@ -156,6 +158,8 @@ def _value(action: str, chart: Chart) -> str:
 
 
 def _evaluated(expression: str, chart: Chart) -> Any:
+    if expression.count("(") > _MOST_BRACKETS:
+        raise _Unknown
     tokens = _TOKEN.findall(expression)
     value = _pipeline(tokens, chart)
     if tokens:

@@ -10,21 +10,21 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from clusterimage.discover import actions
 from clusterimage.discover.fields import Reading, images
 from clusterimage.discover.names import HOLE, Named, exact_name
 from clusterimage.discover.names import read as read_name
 from clusterimage.discover.parts import Number
 
-_ACTION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_CONTROL = re.compile(r"\{\{-?\s*(?:if|else|end|range|with|define|block|/\*|\$\w*\s*(?:,\s*\$\w+\s*)?:?=)", re.DOTALL)
-# Of a name that is written in part there, nothing is known: not even that it ends.
-_IMAGE_ACTIONS = re.compile(r"^[^\n{]*\b[Ii]mage:[^\n]*\{\{[^\n]*$", re.MULTILINE)
+_CONTROL = re.compile(r"(?:if|else|end|range|with|define|block)\b|\$\w*\s*(?:,\s*\$\w+\s*)?:?=|$")
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
 _IMAGE_LINE = re.compile(r"\bimage:[ \t]*[\"']?([\w./:@-]+)[\"']?[ \t]*(?:[,}#].*)?$", re.MULTILINE)
 _LITERAL = re.compile(r"/[a-z0-9]")
 _BOM = "\ufeff"
 # What is no string to Go either; dates are strings to Kubernetes and Helm, and numbers are kept as they are written.
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_MOST_MERGED = 100_000
+_DEEPEST = 100
 _DATE = "tag:yaml.org,2002:timestamp"
 
 
@@ -37,10 +37,7 @@ def read(text: str) -> Iterator[Named]:
         if problem:
             yield Named(f"document {number}", None, f"cannot be read as YAML: {problem}")
         for document in documents:
-            try:
-                yield from images(document, Reading(embedded))
-            except RecursionError:
-                yield Named(f"document {number}", None, "is nested too deeply: not read")
+            yield from images(document, Reading(embedded))
 
 
 def read_template(text: str) -> Iterator[Named]:
@@ -50,8 +47,9 @@ def read_template(text: str) -> Iterator[Named]:
         documents, problem = _load(part)
         found = [named for document in documents for named in images(document, Reading(embedded))]
         if problem:  # what actions leave is often no YAML
-            lines = _IMAGE_LINE.findall(part)
-            found = [named for one in lines if (named := read_name(one) if HOLE in one else exact_name(one))]
+            lines = "\n".join(line for line in part.splitlines() if len(line) <= actions.LONGEST_LINE)
+            names = _IMAGE_LINE.findall(lines)
+            found = [named for one in names if (named := read_name(one) if HOLE in one else exact_name(one))]
         yield from (named for named in found if _is_own(named))
 
 
@@ -72,10 +70,17 @@ def _without_actions(text: str) -> str:
     text = text.removeprefix(_BOM)
     if "{{" not in text:
         return text
-    text = _IMAGE_ACTIONS.sub(lambda found: _ACTION.sub(HOLE, found[0]), text)
-    marked = _ACTION.sub(lambda found: "" if _CONTROL.match(found[0]) else HOLE, text)
-    lines = [line for line in marked.split("\n") if line.strip() not in (HOLE, f"{HOLE}:")]
-    return "\n".join(lines)
+    written: list[str] = []
+    names_image = False  # on this line: of a name that is written in part, nothing is known, not even that it ends
+    for piece, is_action in actions.split(text):
+        if not is_action:
+            last = piece.rpartition("\n")
+            names_image = (names_image and not last[1]) or "image:" in last[2].lower()
+            written.append(piece)
+        elif names_image or not _CONTROL.match(actions.inside(piece)):
+            written.append(HOLE)
+    lines = "".join(written).split("\n")
+    return "\n".join(line for line in lines if line.strip() not in (HOLE, f"{HOLE}:"))
 
 
 def _load(text: str) -> tuple[list[Any], str]:
@@ -83,11 +88,33 @@ def _load(text: str) -> tuple[list[Any], str]:
     import yaml
 
     try:
-        return [document for document in yaml.load_all(text, _loader()) if document is not None], ""  # noqa: S506
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        documents = [document for document in yaml.load_all(text, _loader()) if document is not None]  # noqa: S506
+        problem = next(filter(None, map(_shape, documents)), "")
+        return ([], problem) if problem else (documents, "")
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         return [], f"{getattr(error, 'problem', None) or error}{where}".replace("\n", " ")
+
+
+def _shape(document: Any) -> str:
+    """Return what is wrong with the shape of a document: no user nests so deeply, or names a part within itself."""
+    above: list[int] = []  # what the current place lies in
+    done: set[int] = set()
+    todo = [(document, False)]
+    while todo:
+        value, left = todo.pop()
+        if left:
+            done.add(above.pop())
+        elif id(value) in above:
+            return "an alias of itself"
+        elif isinstance(value, dict | list) and id(value) not in done:
+            if len(above) == _DEEPEST:
+                return f"more than {_DEEPEST} levels"
+            above.append(id(value))
+            todo.append((value, True))
+            todo += [(one, False) for one in (value.values() if isinstance(value, dict) else value)]
+    return ""
 
 
 @functools.cache
@@ -104,6 +131,13 @@ def _loader() -> Any:
             for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
         }
 
+        def flatten_mapping(self, node: Any) -> None:
+            """Merge what `<<` names; aliases of aliases would grow without an end."""
+            super().flatten_mapping(node)
+            if len(node.value) > _MOST_MERGED:
+                raise yaml.constructor.ConstructorError(None, None, "too many keys are merged", node.start_mark)
+
+    Loader.add_constructor(_DATE, lambda loader, node: loader.construct_scalar(node))
     for tag in _NUMBERS:
         Loader.add_constructor(tag, lambda loader, node: Number(loader.construct_scalar(node)))
     Loader.add_multi_constructor("", _any_tag)
