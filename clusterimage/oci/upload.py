@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from clusterimage.locks.lock import Descriptor
-from clusterimage.transport.network import Call, Network, redact
+from clusterimage.transport.failures import redact
+from clusterimage.transport.network import Call, Network
 from clusterimage.transport.retry import retry
 from clusterimage.values.errors import FetchError
 from clusterimage.values.reference import Reference

@@ -5,7 +5,6 @@ A Network decides where bytes come from, not which bytes: it is not part of a ta
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from clusterimage.catalog.spec import EMBEDDED, Mirror
-from clusterimage.transport import credentials, places
-from clusterimage.transport.credentials import Credentials
-from clusterimage.transport.limiter import HostLimiter, seconds
+from clusterimage.transport import failures, places
+from clusterimage.transport.failures import redact
+from clusterimage.transport.limiter import HostLimiter
 from clusterimage.transport.places import Health, Place
 from clusterimage.values.digest import CHUNK
 from clusterimage.values.errors import ClusterImageError, ConfigError, FetchError
@@ -27,17 +26,12 @@ from clusterimage.values.reference import DOCKER_HUB
 if TYPE_CHECKING:
     import requests
 
+    from clusterimage.transport.credentials import Credentials
+
 T = TypeVar("T")
 Opener = Callable[[int], "AbstractContextManager[requests.Response]"]
 AGENT = "clusterimage"
 _ONLINE = "build once without offline=yes"
-_RETRYABLE = {408, 425, 429, 500, 502, 503, 504}
-_HINTS = {
-    401: "log in to that host (`docker login`, or a netrc file for plain files)",
-    403: "log in with an account that may read it (`docker login`)",
-    404: "check the version, or ask another mirror",
-    429: "wait, log in for a higher limit, or use mirror=",
-}
 
 
 def _no_progress(_: int) -> None:
@@ -83,6 +77,7 @@ class Network:
         self._shared: requests.Session | None = None
         self._limiters: defaultdict[str, HostLimiter] = defaultdict(HostLimiter)
         self._tokens: dict[tuple[str, str], str] = {}
+        self._unasked: dict[str, ClusterImageError] = {}  # by host: why no credential helper could be asked
 
     # ------------------------------------------------------------------ where
 
@@ -141,11 +136,10 @@ class Network:
         try:
             with self._send(url, call) as response:
                 if response.status_code not in call.expected:
-                    raise _failed(url, response, "" if call.method in ("GET", "HEAD") else _registry_error(response))
+                    raise self._explained(call.repository or url, failures.of_response(url, response))
                 yield response
         except (requests.RequestException, HTTPError) as error:
-            hint = "check the network, a proxy, or mirror="
-            raise FetchError(f"{redact(url)}: {_reason(error)}", hint=hint, retryable=_is_transient(error)) from error
+            raise failures.of_error(url, error) from error
 
     def _send(self, url: str, call: Call) -> requests.Response:
         """Send the request; after a 401 with a challenge, authenticate and send it once more."""
@@ -153,11 +147,11 @@ class Network:
         known = "/v2/" in place and urlsplit(place).netloc == urlsplit(url).netloc
         authorization = self._tokens.get(_scope(place), "") if known else ""
         response = self._request(url, call, authorization)
-        challenge = response.headers.get("WWW-Authenticate", "")
-        if response.status_code != 401 or not known or not challenge:
+        challenges = response.raw.headers.getlist("WWW-Authenticate")
+        if response.status_code != 401 or not known or not challenges:
             return response
         response.close()
-        token = self._authorize(place, challenge, call.scope)
+        token = self._authorize(place, challenges, call.scope)
         if not token or token == authorization:
             return response
         self._tokens[_scope(place)] = token
@@ -210,28 +204,52 @@ class Network:
             raise ConfigError(f"{where}: {self.mirror.ca}: no such file", hint="a path from the project's directory")
         return self.mirror.ca or None
 
-    def _authorize(self, url: str, challenge: str, scope: str) -> str:
-        """Return the Authorization header for a WWW-Authenticate challenge, or "" if there is none to send."""
-        kind, _, rest = challenge.partition(" ")
-        login = self.login or credentials.find(self.docker_config, _account(url))
-        if kind.lower() == "basic":
-            return _basic(login) if login else ""
-        if kind.lower() != "bearer":
-            return ""
-        from requests.utils import parse_dict_header
+    def _authorize(self, place: str, challenges: Sequence[str], scope: str) -> str:
+        """Return the Authorization header for WWW-Authenticate challenges, or "" if there is none to send."""
+        from clusterimage.transport import challenge, login
 
-        values = parse_dict_header(rest)  # type: ignore[no-untyped-call]
-        realm = values.get("realm", "")
-        if url.startswith("https:") and not realm.startswith("https:"):
-            raise FetchError(f"{redact(url)}: asks for a login over plain http at {redact(realm)}")
-        scopes = dict.fromkeys([*values.get("scope", "").split(), *scope.split()])
-        query = {"service": values.get("service") or None, "scope": [*scopes]}
-        basic = _Authorization(_basic(login) if login else "")
-        with self._session().get(realm, params=query, auth=basic, timeout=self.timeout, verify=self._ca) as response:
+        found = challenge.parse(challenges)
+        try:
+            return login.answer(found, place, self._login(place), scope, self._ask_token, self.mirror.plain_http)
+        except FetchError as error:
+            raise self._explained(place, error) from error
+
+    def _login(self, place: str) -> Credentials | None:
+        """Return the login for `place`; a credential helper that fails is no login, and told when that is refused."""
+        from clusterimage.transport import credentials
+
+        host, repository = _scope(place)
+        try:
+            return self.login or credentials.find(self.docker_config, _ACCOUNTS.get(host, host), repository)
+        except credentials.HelperError as error:
+            self._unasked[host] = error
+            return None
+
+    def _explained(self, place: str, error: FetchError) -> FetchError:
+        """Return `error`, or if a login was missing that a helper should have given, one that says so."""
+        trouble = self._unasked.get(urlsplit(place).netloc) if error.status in (401, 403) else None
+        if trouble is None:
+            return error
+        return FetchError(f"{error.problem}; {trouble.problem}", hint=trouble.hint, status=error.status)
+
+    @contextmanager
+    def _ask_token(
+        self, method: str, realm: str, fields: dict[str, str | list[str]], authorization: str
+    ) -> Iterator[requests.Response]:
+        """Ask a token server; a POST, which has secrets in its body, is not sent on to another address."""
+        with self._session().request(
+            method,
+            realm,
+            params=fields if method == "GET" else None,
+            data=None if method == "GET" else fields,
+            auth=_Authorization(authorization),
+            allow_redirects=method == "GET",
+            stream=True,
+            timeout=(min(self.timeout, 15.0), self.timeout),
+            verify=self._ca,
+        ) as response:
             _refuse_downgrade(realm, response)
-            if response.status_code != 200:
-                raise _failed(realm, response)
-            return f"Bearer {_token(realm, response.content)}"
+            yield response
 
 
 class _Authorization:
@@ -252,12 +270,6 @@ def chunks(response: requests.Response) -> Iterator[bytes]:
         yield piece
 
 
-def redact(url: str) -> str:
-    """Return `url` without credentials and query, which may be secrets."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
 def _refuse_downgrade(url: str, response: requests.Response) -> None:
     for step in (*response.history, response):
         if url.startswith("https:") and not step.url.startswith("https:"):
@@ -266,71 +278,13 @@ def _refuse_downgrade(url: str, response: requests.Response) -> None:
             raise FetchError(f"{redact(url)}: redirected to plain http at {target}", hint="use another mirror")
 
 
-def _token(realm: str, answer: bytes) -> str:
-    """Return the token of a token server's response; without one raise FetchError."""
-    try:
-        body = json.loads(answer)
-        token = body.get("token") or body.get("access_token")
-    except (ValueError, AttributeError):
-        token = None
-    if not isinstance(token, str) or not token:
-        raise FetchError(f"{redact(realm)}: answers with no token", hint="use another mirror")
-    return token
-
-
-def _registry_error(response: requests.Response) -> str:
-    """Return code and message of a registry's error response, or ""."""
-    try:
-        error = response.json()["errors"][0]
-        return " ".join(f" ({error['code']}: {error.get('message', '')})".splitlines())
-    except (ValueError, KeyError, IndexError, TypeError):
-        return ""
-
-
-def _failed(url: str, response: requests.Response, said: str = "") -> FetchError:
-    code = response.status_code
-    return FetchError(
-        f"{redact(url)}: {code} {response.reason}{said}",
-        hint=_HINTS.get(code, "try again later, or use mirror="),
-        retryable=code in _RETRYABLE,
-        wait=seconds(response.headers.get("Retry-After", "")),
-        status=code,
-    )
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost cause of a requests error as one line."""
-    text = str(error)
-    for inner in (error.__cause__, error.__context__, *error.args):
-        reason = getattr(inner, "reason", None) or inner
-        if isinstance(reason, BaseException) and str(reason):
-            text = str(reason)
-            break
-    return " ".join(text.split(": ", 1)[-1].split()) if text.startswith("<") else " ".join(text.split())
-
-
-def _is_transient(error: Exception) -> bool:
-    """Return whether a retry can succeed: not for TLS errors or invalid URLs."""
-    from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError
-
-    return not isinstance(error, SSLError | InvalidURL | InvalidSchema | MissingSchema)
+_ACCOUNTS = {"registry-1.docker.io": DOCKER_HUB}  # the name that a login is stored under
 
 
 def _scope(url: str) -> tuple[str, str]:
     """Return host and repository of a distribution API URL: the cache key of a token."""
     parts = urlsplit(url)
-    repository = parts.path.removeprefix("/v2/")
+    repository = parts.path.partition("/v2/")[2]
     for verb in ("/manifests/", "/blobs/", "/tags/"):
         repository = repository.rpartition(verb)[0] or repository
     return parts.netloc, repository
-
-
-def _account(url: str) -> str:
-    host = urlsplit(url).netloc
-    return DOCKER_HUB if host == "registry-1.docker.io" else host
-
-
-def _basic(login: Credentials) -> str:
-    import base64
-
-    return "Basic " + base64.b64encode(f"{login.user}:{login.password}".encode()).decode()

@@ -44,16 +44,25 @@ class FetchError(ClusterImageError):
     """A server did not give what was asked for; `retryable` says whether the same request may succeed later.
 
     `wait` is how many seconds the server asks to leave it alone, None where it says nothing, `status` its HTTP status
-    where there is one; `progress` says that some of it came and is kept.
+    where there is one, `said` the server's own words, or those of a connection that failed; `progress` says that some
+    of it came and is kept.
     """
 
     progress = False
 
     def __init__(
-        self, problem: str, *, hint: str = "", retryable: bool = False, wait: float | None = None, status: int = 0
+        self,
+        problem: str,
+        *,
+        hint: str = "",
+        retryable: bool = False,
+        wait: float | None = None,
+        status: int = 0,
+        said: str = "",
     ) -> None:
         super().__init__(problem, hint=hint)
         self.retryable = retryable
+        self.said = said
         self.wait = wait
         self.status = status
 

@@ -115,20 +115,25 @@ def reach(upstream: Upstream, **more: Any) -> Network:
 
 @dataclass(frozen=True)
 class Page:
-    """An answer, word for word."""
+    """An answer, word for word; `more` are headers whose name is there already."""
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
 class Pages:
-    """A server that answers with pages by path, or by `HEAD path`; `asked` has `METHOD path` and headers of each."""
+    """A server that answers with pages by path, or by `HEAD path`; `asked` has `METHOD path` and headers of each.
+
+    `bodies` are those of the requests that had one.
+    """
 
     url: str
     pages: dict[str, Page]
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
+    bodies: list[str] = field(default_factory=list)
 
     @property
     def host(self) -> str:
@@ -150,17 +155,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.served.asked.append((f"{self.command} {self.path}", dict(self.headers)))
+        if self.headers.get("Content-Length"):
+            self.served.bodies.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
         path = self.path.partition("?")[0]
         missing = Page(b"no such page", 404)
         page = self.served.pages.get(f"{self.command} {path}", self.served.pages.get(path, missing))
         self.send_response(page.status)
-        for name, value in {"Content-Length": str(len(page.body)), **page.headers}.items():
+        for name, value in (*{"Content-Length": str(len(page.body)), **page.headers}.items(), *page.more):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(page.body)
 
-    do_HEAD = do_PUT = do_GET
+    do_HEAD = do_PUT = do_POST = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from clusterimage.catalog.spec import EMBEDDED, Mirror
-from clusterimage.transport.network import Call, Network, chunks, redact
+from clusterimage.transport.failures import redact
+from clusterimage.transport.network import Call, Network, chunks
 from clusterimage.upstream import Faults, Upstream
 from clusterimage.values.errors import ClusterImageError, FetchError
 from tests.unit.conftest import KUBECTL, Page, Pages, error_of, reach, serve
@@ -164,7 +165,11 @@ def test_a_refusal_says_whether_and_when_to_try_again(
     ("body", "said"),
     [
         (b'{"errors": [{"code": "DENIED", "message": "not yours"}]}', " (DENIED: not yours)"),
-        (b'{"errors": [{"code": "DENIED"}]}', " (DENIED: )"),
+        (b'{"errors": [{"code": "DENIED"}]}', " (DENIED)"),
+        (b'{"errors": [{"code": "DENIED", "message": "\\u001b[31mred\\u202e"}]}', r" (DENIED: \x1b[31mred\u202e)"),
+        (b'{"errors": [{"code": "DENIED", "message": "' + b"x" * 1000 + b'"}]}', f" (DENIED: {'x' * 292}…)"),
+        (b'{"errors": [{"code": "DENIED", "message": "' + b"x" * 100_000 + b'"}]}', ""),
+        (b"[" * 60_000, ""),
         (b'{"errors": [{"code": "DENIED", "message": "two\\nlines"}]}', " (DENIED: two lines)"),
         (b'{"errors": []}', ""),
         (b'{"errors": ["x"]}', ""),
@@ -172,9 +177,10 @@ def test_a_refusal_says_whether_and_when_to_try_again(
         (b"<html>", ""),
     ],
 )
-def test_a_registry_s_own_reason_against_a_change_is_told(body: bytes, said: str) -> None:
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_a_registry_s_own_reason_is_told(body: bytes, said: str, method: str) -> None:
     def ask(network: Network, url: str) -> None:
-        with network.send(url, Call("PUT")):
+        with network.send(url, Call(method)):
             pass
 
     with serve({"/v2/x": Page(body, 403)}) as pages:
