@@ -3,8 +3,11 @@
 HEAD  /v2/<repository>/blobs/<digest>                          every blob: existing ones are skipped
 POST  /v2/<repository>/blobs/uploads/?mount=<digest>&from=…    mount from another repository of that registry
 POST, PATCH …, PUT ?digest=<digest>                            upload in chunks (oci/upload.py)
+HEAD  /v2/<repository>/manifests/<tag>                         whether the tag names the index already
 PUT   /v2/<repository>/manifests/<digest>                      every platform
 PUT   /v2/<repository>/manifests/<tag>                         the index, last: a tag never names an incomplete image
+
+A tag that names the index already is left alone: many registries do not let a tag be written twice.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from clusterimage.locks.lock import Descriptor
+from clusterimage.oci import refusals
 from clusterimage.oci.upload import MOUNTED, PRESENT, UPLOADED, Repository, upload
+from clusterimage.transport.failures import redact
 from clusterimage.transport.network import Network
 from clusterimage.transport.parallel import parallel_map
 from clusterimage.transport.retry import retry
@@ -26,18 +31,11 @@ from clusterimage.transport.store import single_flight
 from clusterimage.values.digest import Digest
 from clusterimage.values.errors import ClusterImageError, FetchError
 from clusterimage.values.reference import Reference
+from clusterimage.values.shown import shown
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 4
-_CREATED = (201,)
-_HINTS = {
-    0: "check the network and a proxy; ca=PATH if its certificate is your own, plain_http=HOST:PORT if it has no TLS",
-    400: "the registry finds the bytes wrong: `doit verify` tells whether the built image is damaged",
-    401: "log in (`docker login`), or give username= and CLUSTERIMAGE_PASSWORD",
-    403: "log in with an account that may push there",
-    404: "make that repository first, or choose another with name=",
-    413: "the registry, or a proxy before it, does not take blobs of that size",
-}
+_STORED = (200, 201, 202)  # 201 by the specification; crane and skopeo take these for manifests
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +58,18 @@ def push(network: Network, layout: Path, reference: Reference, mount: str, say: 
     repository = Repository(network, reference, mount.removeprefix(f"{reference.host}/"))
     try:
         ways = parallel_map(lambda blob: _blob(repository, blob, layout), content.blobs, _AT_ONCE)
+        tagged = _is_there(repository, content.index, reference.tag)
         for manifest in content.manifests:
-            _manifest(repository, manifest, layout, str(manifest.digest))
-        _manifest(repository, content.index, layout, reference.tag)
+            if not (tagged and _is_there(repository, manifest, str(manifest.digest))):
+                _manifest(repository, manifest, layout, str(manifest.digest))
+        if not tagged:
+            _manifest(repository, content.index, layout, reference.tag)
     except FetchError as error:
-        hint = _HINTS.get(error.status, "try again later: what was pushed is not pushed again")
-        raise FetchError(error.problem, hint=hint, status=error.status) from error
+        raise FetchError(error.problem, hint=refusals.hint(error), status=error.status) from error
     counts = Counter(ways)
     said = ", ".join(f"{counts[way]} {way}" for way in (UPLOADED, MOUNTED, PRESENT))
-    say(f"{reference}@{content.index.digest}: blobs {said}")
+    done = "; nothing to do" if tagged and set(ways) == {PRESENT} else ""
+    say(f"{reference}@{content.index.digest}: blobs {said}{done}")
 
 
 def read(layout: Path) -> Content:
@@ -111,15 +112,28 @@ def _blob(repository: Repository, blob: Descriptor, layout: Path) -> str:
     return way
 
 
+def _is_there(repository: Repository, manifest: Descriptor, name: str) -> bool:
+    """Return whether `name`, a tag or its digest, names the manifest in the registry."""
+    found: list[bool] = []
+
+    def act() -> bool:
+        found.append(repository.names(name, manifest))
+        return True
+
+    retry(f"{repository.url}/manifests/{name}", repository.network.attempts, act)
+    return found[-1]
+
+
 def _manifest(repository: Repository, manifest: Descriptor, layout: Path, name: str) -> None:
     data = blob_path(layout, manifest.digest).read_bytes()
     url = f"{repository.url}/manifests/{name}"
 
     def act() -> bool:
-        answer = repository.call("PUT", url, _CREATED, data, (("Content-Type", manifest.media_type),))
+        answer = repository.call("PUT", url, _STORED, data, (("Content-Type", manifest.media_type),))
         stored = answer.headers.get("Docker-Content-Digest", str(manifest.digest))
         if stored != str(manifest.digest):
-            raise FetchError(f"{url}: the registry stored {stored} instead of {manifest.digest}")
+            problem = f"{redact(url)}: the registry stored {shown(stored)} instead of {manifest.digest}"
+            raise FetchError(problem, hint="push to a registry that keeps what it is given")
         return True
 
     retry(url, repository.network.attempts, act)

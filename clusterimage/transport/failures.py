@@ -29,6 +29,7 @@ _CONNECTION_HINTS = (
     ("CERTIFICATE_VERIFY_FAILED", "if its certificate is your own, name it: ca of a mirror profile in versions.toml"),
     ("", "check the network, a proxy, or mirror="),
 )
+_TLS = "it speaks TLS"
 _ERROR_LIMIT = 64 << 10
 _LONGEST = 30.0  # seconds for a body that only says why
 
@@ -44,7 +45,7 @@ def of_response(url: str, response: requests.Response) -> FetchError:
     code, said = response.status_code, _said(url, response)
     return FetchError(
         f"{redact(url)}: {code} {shown(response.reason or '')}{f' ({said})' if said else ''}",
-        hint=_HINTS.get(code, _LATER),
+        hint="leave it out of plain_http" if said == _TLS else _HINTS.get(code, _LATER),
         retryable=code in _RETRYABLE,
         wait=seconds(response.headers.get("Retry-After", "")),
         status=code,
@@ -77,7 +78,10 @@ def _said(url: str, response: requests.Response) -> str:
     if "/v2/" not in url or response.request.method == "HEAD":
         return ""
     try:
-        error: dict[str, Any] = json.loads(bounded(response, _ERROR_LIMIT))["errors"][0]
+        body = bounded(response, _ERROR_LIMIT)
+        if b"HTTP request" in body and b"HTTPS" in body:  # of Go's net/http and of nginx
+            return _TLS
+        error: dict[str, Any] = json.loads(body)["errors"][0]
         return shown(": ".join(str(one) for one in (error["code"], error.get("message")) if one))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError, HTTPError, OSError):
         return ""

@@ -5,6 +5,7 @@ A Network decides where bytes come from, not which bytes: it is not part of a ta
 
 from __future__ import annotations
 
+import io
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ def _no_progress(_: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP request and the status codes that are not errors.
+    """One HTTP request and the status codes that are not errors; a `body` may be that of a file.
 
     `repository` is the URL whose credentials are sent when they do not follow from the request's URL (uploads);
     `scope` is requested for a token in addition to the scope of the registry's challenge.
@@ -48,7 +49,7 @@ class Call:
 
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    body: bytes | Path = b""
     expected: tuple[int, ...] = (200, 206)
     repository: str = ""
     scope: str = ""
@@ -158,15 +159,20 @@ class Network:
         return self._request(url, call, token)
 
     def _request(self, url: str, call: Call, authorization: str = "") -> requests.Response:
-        session = self._session()
+        if isinstance(call.body, Path):
+            with _Sent(call.body, self.moved) as stream:
+                return self._request_with(url, call, authorization, stream)
+        return self._request_with(url, call, authorization, call.body)
+
+    def _request_with(self, url: str, call: Call, authorization: str, body: bytes | _Sent) -> requests.Response:
         # Registries get credentials from Docker's configuration; requests may read netrc for plain files only.
         login = _Authorization(authorization) if "/v2/" in (call.repository or url) else None
         timeouts = (min(self.timeout, 15.0), self.timeout)
-        response = session.request(
+        response = self._session().request(
             call.method,
             url,
             headers=dict(call.headers),
-            data=call.body,
+            data=body,
             stream=True,
             timeout=timeouts,
             auth=login,
@@ -250,6 +256,20 @@ class Network:
         ) as response:
             _refuse_downgrade(realm, response)
             yield response
+
+
+class _Sent(io.BufferedReader):
+    """A file that is sent; `moved` is called with the bytes of every piece that is read of it."""
+
+    def __init__(self, path: Path, moved: Callable[[int], None]) -> None:
+        super().__init__(io.FileIO(path))
+        self._moved = moved
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read a piece."""
+        piece = super().read(size)
+        self._moved(len(piece))
+        return piece
 
 
 class _Authorization:
