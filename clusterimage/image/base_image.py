@@ -131,9 +131,9 @@ def _open(folder: Path, tag: str, name: str) -> Base:
     if top.get("mediaType") in INDEXES:
         listed = _document(blobs, top)["manifests"]
         platforms = [
-            _platform(blobs, entry, entry["platform"]["architecture"])
+            _platform(blobs, entry, (entry.get("platform") or {}).get("architecture", ""))
             for entry in listed
-            if entry.get("platform", {}).get("os") == "linux"
+            if (entry.get("platform") or {"os": "linux"}).get("os") == "linux"
         ]
         return Base(name, tuple(platforms), blobs)
     return Base(name, (_platform(blobs, top, ""),), blobs)

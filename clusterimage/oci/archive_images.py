@@ -235,7 +235,7 @@ class _Archive:
             return _Image(name, self.path, top, (self._platform(top, body, ""),))
         platforms = []
         for child in body["manifests"]:
-            platform = child.get("platform") or {}
+            platform = child.get("platform") or {"os": "linux", "architecture": ""}  # its config says which
             present = f"blobs/sha256/{Digest.parse(child['digest']).hex}" in self.members
             if present and platform.get("os") == "linux" and platform.get("variant", "v8") == "v8":
                 platforms.append(self._platform(*self._document(child), str(platform["architecture"])))

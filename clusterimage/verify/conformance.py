@@ -31,7 +31,7 @@ from clusterimage.values.digest import Digest
 from clusterimage.values.media_types import DOCKER_MANIFEST, INDEXES
 from clusterimage.values.reference import Reference
 from clusterimage.verify import consumers, scripts
-from clusterimage.verify.rootfs import LONGEST_TEXT, Rootfs
+from clusterimage.verify.rootfs import LONGEST_TEXT, Registry, Rootfs
 
 
 def check(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
@@ -213,6 +213,13 @@ def _copied_by_sealos(tag: str, body: dict[str, Any]) -> Iterator[str]:
         yield f"{tag}: a Docker manifest with OCI layers, which sealos up to 5.1.1 does not copy (labring/sealos#6841)"
 
 
+def _architecture(registry: Registry, digest: Digest) -> str:
+    """Return the architecture that the config of a saved manifest says, "" for one that is not saved."""
+    manifest = registry.document(str(digest)) or {}
+    config = registry.document(str(manifest.get("config", {}).get("digest", ""))) or {}
+    return str(config.get("architecture", ""))
+
+
 def _resolve(rootfs: Rootfs, single_platform: bool, tag: str, digest: str) -> Iterator[str]:
     """Check that a tag resolves to every blob that a node of this platform pulls."""
     registry = rootfs.registry
@@ -220,7 +227,7 @@ def _resolve(rootfs: Rootfs, single_platform: bool, tag: str, digest: str) -> It
     if body is not None and (body.get("mediaType") in INDEXES or "manifests" in body):
         if single_platform:
             yield f"{tag}: is an index, this flavor serves one platform's manifest"
-        found = remote.child(tag, body, rootfs.arch)
+        found = remote.child(tag, body, rootfs.arch, lambda entry: _architecture(registry, entry))
         if found is None:
             yield f"{tag}: its index has no linux/{rootfs.arch}"
             return

@@ -40,7 +40,8 @@ def tar(*members: tuple[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def layout(root: Path, *layers: bytes, **config: Any) -> Base:
+def layout(root: Path, *layers: bytes, platforms: Any = (), **config: Any) -> Base:
+    """Write a layout of one manifest, or of an index in which it stands once for each of `platforms`."""
     blobs = root / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -54,6 +55,9 @@ def layout(root: Path, *layers: bytes, **config: Any) -> Base:
     listed = [put(data, f"{kind}layer.v1.tar+gzip") for data in layers]
     manifest = {"schemaVersion": 2, "mediaType": f"{kind}manifest.v1+json", "config": described, "layers": listed}
     top = put(canonical(manifest), manifest["mediaType"])  # type: ignore[arg-type]
+    if platforms:
+        entries = [{**top, "platform": one} if one else top for one in platforms]
+        top = put(canonical({"manifests": entries}), f"{kind}index.v1+json")
     (root / "index.json").write_text(json.dumps({"manifests": [top]}))
     found = base_image.local(f"oci:{root}", root / "none")
     assert found is not None
@@ -125,6 +129,13 @@ def test_a_layer_of_other_bytes_is_named(tmp_path: Path) -> None:
     path.write_bytes(tar(("evil", "")))
 
     assert str(path) in error_of(base_image.read, base, "amd64", tmp_path / "cache").problem
+
+
+@pytest.mark.parametrize("platform", [None, {"os": "linux", "architecture": "amd64"}, {"os": "linux"}])
+def test_an_entry_without_a_platform_is_the_one_of_its_config(tmp_path: Path, platform: dict[str, str] | None) -> None:
+    base = layout(tmp_path, platforms=[{"os": "unknown", "architecture": "unknown"}, platform])
+
+    assert [one.arch for one in base.platforms] == ["amd64"]
 
 
 def test_another_platform_is_refused(tmp_path: Path) -> None:
