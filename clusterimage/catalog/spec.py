@@ -8,11 +8,12 @@ from pathlib import Path
 from clusterimage.catalog import cni as cnis
 from clusterimage.catalog import component as components
 from clusterimage.catalog import flavor as flavors
-from clusterimage.catalog import kubeadm
+from clusterimage.catalog import kubeadm, registry_address
 from clusterimage.catalog.cni import NONE, Cni
 from clusterimage.catalog.component import Component
 from clusterimage.catalog.flavor import Flavor
 from clusterimage.catalog.kubeadm_tags import ConstantsFile
+from clusterimage.catalog.registry_address import RegistryAddress
 from clusterimage.storage import compression
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.table import Table, nearest
@@ -67,7 +68,8 @@ class Alias:
 class Mirror:
     """Replacement download sources; names and digests in the lock stay the same, except with `own_bytes`.
 
-    In `files` and `registries` a key that is there several times has several places, to be asked in that order.
+    In `files` and `registries` a key that is there several times has several places, to be asked in that order. The
+    place of a registry is HOST[/PATH], the path a prefix of names, or with /v2 in it that of its API and the prefix.
     """
 
     name: str
@@ -245,13 +247,34 @@ def _several(table: Table, key: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, place) for name in rows.values for place in rows.texts(name))
 
 
+def _registries(table: Table) -> tuple[tuple[str, RegistryAddress], ...]:
+    """Return registries and the places that stand for them, however both are written."""
+    rows, found = table.table("registries"), []
+    for name, text in _several(table, "registries"):
+        try:
+            key = name if name == "*" else registry_address.host(name)
+            found.append((key, registry_address.parse(text)))
+        except ConfigError as error:
+            raise rows.error(name, error.problem, error.hint) from error
+    return tuple(found)
+
+
+def _hosts(table: Table, key: str) -> tuple[str, ...]:
+    try:
+        return tuple(map(registry_address.host, table.texts(key, ())))
+    except ConfigError as error:
+        raise table.error(key, error.problem, error.hint) from error
+
+
 def _mirror(name: str, table: Table) -> Mirror:
     table.only("files", "registries", "ca", "plain_http", "own_bytes")
+    registries = _registries(table)
+    plain = (*_hosts(table, "plain_http"), *(place.host for _, place in registries if place.plain))
     return Mirror(
         name=name,
         files=_several(table, "files"),
-        registries=_several(table, "registries"),
+        registries=tuple((key, address.place) for key, address in registries),
         ca=table.text("ca", ""),
-        plain_http=table.texts("plain_http", ()),
+        plain_http=tuple(dict.fromkeys(plain)),
         own_bytes=table.get("own_bytes", bool, False),
     )

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from doit.exceptions import TaskFailed
@@ -143,6 +143,7 @@ def _registry() -> Network:
 def _network() -> Network:
     mirror = invocation.plan().layout.mirror
     mirror = _embedded() if mirror.name == EMBEDDED else mirror
+    mirror = replace(mirror, plain_http=(*mirror.plain_http, *invocation.plan().selection.pushing.plain_http))
     return Network(mirror, sources=dict(invocation.spec().sources), moved=_moved, **_settings())
 
 

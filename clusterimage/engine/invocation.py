@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from doit import doit_cmd
 from doit.exceptions import InvalidDodoFile
@@ -19,9 +20,11 @@ from clusterimage.plan import selection
 from clusterimage.plan.layout import Layout
 from clusterimage.plan.plan import Plan
 from clusterimage.plan.work_items import Pack
-from clusterimage.transport.credentials import Credentials
 from clusterimage.values.errors import ClusterImageError, ConfigError
 from clusterimage.verify.audit import Kubeadm
+
+if TYPE_CHECKING:
+    from clusterimage.transport.credentials import Credentials
 
 _ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 ROOT = Path()  # doit makes the directory of dodo.py the working directory
@@ -72,6 +75,8 @@ def login() -> Credentials | None:
 
     `password=-` reads a line of standard input, which is there once: call this once.
     """
+    from clusterimage.transport.credentials import Credentials
+
     chosen = plan().selection.pushing
     user, password = chosen.username or environment("CLUSTERIMAGE_USERNAME"), chosen.password
     if password == "-":

@@ -21,17 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from clusterimage.locks.lock import Descriptor
-from clusterimage.oci import refusals
 from clusterimage.oci.upload import MOUNTED, PRESENT, UPLOADED, Repository, upload
-from clusterimage.transport.failures import redact
 from clusterimage.transport.network import Network
 from clusterimage.transport.parallel import parallel_map
 from clusterimage.transport.retry import retry
 from clusterimage.transport.store import single_flight
 from clusterimage.values.digest import Digest
-from clusterimage.values.errors import ClusterImageError, FetchError
+from clusterimage.values.errors import ClusterImageError, FetchError, shown
 from clusterimage.values.reference import Reference
-from clusterimage.values.shown import shown
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 4
@@ -65,6 +62,8 @@ def push(network: Network, layout: Path, reference: Reference, mount: str, say: 
         if not tagged:
             _manifest(repository, content.index, layout, reference.tag)
     except FetchError as error:
+        from clusterimage.oci import refusals  # only a push that fails needs it
+
         raise FetchError(error.problem, hint=refusals.hint(error), status=error.status) from error
     counts = Counter(ways)
     said = ", ".join(f"{counts[way]} {way}" for way in (UPLOADED, MOUNTED, PRESENT))
@@ -132,7 +131,7 @@ def _manifest(repository: Repository, manifest: Descriptor, layout: Path, name: 
         answer = repository.call("PUT", url, _STORED, data, (("Content-Type", manifest.media_type),))
         stored = answer.headers.get("Docker-Content-Digest", str(manifest.digest))
         if stored != str(manifest.digest):
-            problem = f"{redact(url)}: the registry stored {shown(stored)} instead of {manifest.digest}"
+            problem = f"{url}: the registry stored {shown(stored)} instead of {manifest.digest}"
             raise FetchError(problem, hint="push to a registry that keeps what it is given")
         return True
 

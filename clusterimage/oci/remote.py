@@ -12,7 +12,6 @@ from typing import Any
 
 from clusterimage.catalog.component import ARCHES
 from clusterimage.locks.lock import Descriptor, LockedImage, LockedPlatform
-from clusterimage.oci import artifacts
 from clusterimage.storage import manifest
 from clusterimage.storage.manifest import Entry
 from clusterimage.transport.network import Network, chunks
@@ -21,7 +20,7 @@ from clusterimage.transport.retry import retry
 from clusterimage.transport.store import Store, Wanted
 from clusterimage.values import digest as digests
 from clusterimage.values.digest import Digest
-from clusterimage.values.errors import ClusterImageError, ConfigError, DigestMismatch, FetchError
+from clusterimage.values.errors import ClusterImageError, ConfigError, DigestMismatch, FetchError, shown
 from clusterimage.values.media_types import (
     DOCKER_CONFIG,
     DOCKER_MANIFEST,
@@ -29,9 +28,11 @@ from clusterimage.values.media_types import (
     MANIFESTS,
     OCI_INDEX,
     OCI_MANIFEST,
+    artifact,
+    other_document,
+    unknown_artifact,
 )
 from clusterimage.values.reference import Reference
-from clusterimage.values.shown import shown
 
 log = logging.getLogger(__name__)
 _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
@@ -72,7 +73,7 @@ def _platforms(network: Network, reference: Reference, index: dict[str, Any], st
     @functools.cache
     def look(digest: Digest) -> str:
         found, document = _document(network, reference, str(digest), store)
-        if found.media_type in INDEXES or artifacts.named(document):
+        if found.media_type in INDEXES or artifact(document):
             return ""
         config = _config(network, reference, _blobs(reference, document), store)
         return str(config.get("architecture")) if config.get("os") == "linux" else ""
@@ -145,11 +146,11 @@ def _read(
     digest = digests.of_bytes(data)
     if what.startswith("sha256:") and str(digest) != what:
         raise DigestMismatch(str(reference), expected=what, actual=str(digest))
-    name, hint = artifacts.document(told)
+    name, hint = other_document(told)
     body = {} if name else _parse(reference, data)
     media_type = str(body.get("mediaType") or _guessed(body, told.partition(";")[0].strip()))
     if not name:
-        name, hint = artifacts.document(media_type)
+        name, hint = other_document(media_type)
     if name:
         raise FetchError(f"{reference}: is {name}", hint=hint)
     if media_type not in (*INDEXES, *MANIFESTS):
@@ -188,7 +189,7 @@ def _refuse_others(reference: Reference, found: Descriptor, document: dict[str, 
     """Raise ClusterImageError for a manifest that is known to be something else than an image."""
     if found.media_type in INDEXES:
         raise _nested(reference, what)
-    other = artifacts.named(document)
+    other = artifact(document)
     if other:
         raise ClusterImageError(f"{reference}: is {other}{what}, and no image", hint=_DROP)
 
@@ -256,7 +257,7 @@ def _single(
     config = _config(network, reference, blobs, store)
     system, arch = config.get("os"), config.get("architecture")
     if not system and not arch:
-        what = artifacts.unknown(body)
+        what = unknown_artifact(body)
         problem = f"is {what}, and no image" if what else "its config names no platform"
         raise ClusterImageError(f"{reference}: {problem}", hint=_DROP)
     if system != "linux" or arch not in ARCHES:

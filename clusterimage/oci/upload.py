@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from clusterimage.locks.lock import Descriptor
-from clusterimage.transport.failures import bounded, redact
 from clusterimage.transport.network import Call, Network
 from clusterimage.transport.retry import retry
 from clusterimage.values.errors import FetchError
@@ -72,6 +71,8 @@ class Repository:
         headers: tuple[tuple[str, str], ...] = (),
     ) -> requests.Response:
         """Send a request with a token for this repository and return the response, body read; raises FetchError."""
+        from clusterimage.transport.failures import bounded  # for the modules that a command loads
+
         call = Call(method, headers, body, expected, repository=f"{self.url}/blobs/", scope=self.scope)
         with self.network.send(url, call) as response:
             bounded(response, _ANSWER)  # the connection can be used again
@@ -198,7 +199,7 @@ class _Upload:
         if answer is None or answer.status_code != 202:
             answer = repository.call("POST", start, (202,))
         if not answer.headers.get("Location"):
-            problem = f"{redact(start)}: 202, but without the address of an upload (Location)"
+            problem = f"{start}: 202, but without the address of an upload (Location)"
             raise FetchError(problem, hint="ask who runs that registry, or a proxy before it")
         least = answer.headers.get("OCI-Chunk-Min-Length", "")
         self.chunk = max(repository.chunk, int(least) if least.isdigit() else 0)
@@ -259,6 +260,8 @@ class _Upload:
 
     def _move(self, answer: requests.Response, asked: str) -> None:
         """Take over the location of a response."""
+        from clusterimage.transport.failures import redact
+
         location = urljoin(asked, answer.headers.get("Location", asked))
         if asked.startswith("https:") and not location.startswith("https:"):
             hint = "tell the registry its own address: it stands behind a proxy that it does not know"

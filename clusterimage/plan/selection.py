@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 
+from clusterimage.catalog import registry_address
 from clusterimage.catalog.cni import NONE
 from clusterimage.catalog.component import ARCHES
 from clusterimage.catalog.flavor import FLAVORS, SEALER, Flavor
@@ -42,7 +43,7 @@ VARIABLES = {
     "username": "who pushes; also CLUSTERIMAGE_USERNAME, by default what Docker's configuration says",
     "password": "- reads one line of standard input; better CLUSTERIMAGE_PASSWORD: others can see a command line",
     "ca": "a file of certificates that the registry is trusted by",
-    "plain_http": "HOST:PORT of a registry to push to without TLS, or a comma list of them",
+    "plain_http": "HOST:PORT of a registry without TLS, to push to and to pull from, or a comma list of them",
     "mount": "a repository of the same registry that blobs are taken over from",
     "port": "where serve listens; by default a free port",
     "a": "the older of the two that diff compares: a lock, its version, or a built image",
@@ -180,9 +181,16 @@ def _pushing(variables: Mapping[str, str]) -> Pushing:
         username=variables.get("username", ""),
         password=variables.get("password", ""),
         ca=ca,
-        plain_http=tuple(_list("plain_http", variables.get("plain_http", ""))),
+        plain_http=_hosts("plain_http", variables.get("plain_http", "")),
         mount=variables.get("mount", ""),
     )
+
+
+def _hosts(name: str, text: str) -> tuple[str, ...]:
+    try:
+        return tuple(map(registry_address.host, _list(name, text)))
+    except ConfigError as error:
+        raise ConfigError(f"{name}={error.problem}", hint=error.hint) from error
 
 
 def _compression(text: str, default: str) -> str:

@@ -17,12 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clusterimage.values.errors import ClusterImageError, ConfigError
+from clusterimage.catalog.registry_address import HUB_HOSTS
+from clusterimage.values.errors import ClusterImageError, ConfigError, shown
 from clusterimage.values.reference import DOCKER_HUB
-from clusterimage.values.shown import shown
 
 _HUB_KEY = "https://index.docker.io/v1/"
-_HUB_HOSTS = (DOCKER_HUB, "index.docker.io", "registry-1.docker.io")
 _MEND = "mend it, or run `docker login` again"
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _API = re.compile(r"v[12](?:/|$)")
@@ -115,7 +114,7 @@ def _meaning(key: str) -> tuple[str, str]:
     host, _, path = _SCHEME.sub("", key.strip(), count=1).partition("/")
     namespace = _API.sub("", path, count=1).strip("/")
     host = host.lower()
-    return (DOCKER_HUB if host in _HUB_HOSTS else host), (f"{namespace}/" if namespace else "")
+    return (DOCKER_HUB if host in HUB_HOSTS else host), (f"{namespace}/" if namespace else "")
 
 
 def _stored(config: Path, settings: dict[str, Any], host: str, repository: str) -> Credentials | None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from clusterimage.transport.limiter import seconds
-from clusterimage.values.errors import FetchError
-from clusterimage.values.shown import shown
+from clusterimage.values.errors import FetchError, shown
 
 if TYPE_CHECKING:
     import requests

@@ -16,8 +16,7 @@ from urllib.parse import urlsplit
 from clusterimage.transport import failures
 from clusterimage.transport.challenge import Challenge
 from clusterimage.transport.credentials import IDENTITY, Credentials
-from clusterimage.values.errors import FetchError
-from clusterimage.values.shown import shown
+from clusterimage.values.errors import FetchError, shown
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

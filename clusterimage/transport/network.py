@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from clusterimage.catalog.spec import EMBEDDED, Mirror
-from clusterimage.transport import failures, places
-from clusterimage.transport.failures import redact
+from clusterimage.transport import places
 from clusterimage.transport.limiter import HostLimiter
 from clusterimage.transport.places import Health, Place
 from clusterimage.values.digest import CHUNK
@@ -78,6 +77,7 @@ class Network:
         self._shared: requests.Session | None = None
         self._limiters: defaultdict[str, HostLimiter] = defaultdict(HostLimiter)
         self._tokens: dict[tuple[str, str], str] = {}
+        self._reachable: set[tuple[str, str]] = set()  # whose proxy, if they have one, can be used
         self._unasked: dict[str, ClusterImageError] = {}  # by host: why no credential helper could be asked
 
     # ------------------------------------------------------------------ where
@@ -132,8 +132,10 @@ class Network:
         import requests
         from urllib3.exceptions import HTTPError
 
+        from clusterimage.transport import failures
+
         if self.offline:
-            raise ClusterImageError(f"{redact(url)}: offline=yes, and it is not in the cache", hint=_ONLINE)
+            raise ClusterImageError(f"{failures.redact(url)}: offline=yes, and it is not in the cache", hint=_ONLINE)
         try:
             with self._send(url, call) as response:
                 if response.status_code not in call.expected:
@@ -168,6 +170,7 @@ class Network:
         # Registries get credentials from Docker's configuration; requests may read netrc for plain files only.
         login = _Authorization(authorization) if "/v2/" in (call.repository or url) else None
         timeouts = (min(self.timeout, 15.0), self.timeout)
+        self._check_proxy(url)
         response = self._session().request(
             call.method,
             url,
@@ -181,6 +184,14 @@ class Network:
         _refuse_downgrade(url, response)
         self._limiters[urlsplit(url).netloc].observe(response.status_code, response.headers)
         return response
+
+    def _check_proxy(self, url: str) -> None:
+        from clusterimage.transport import proxies
+
+        parts = urlsplit(url)
+        if self.mirror.name != EMBEDDED and (parts.scheme, parts.netloc) not in self._reachable:
+            proxies.check(url)
+            self._reachable.add((parts.scheme, parts.netloc))
 
     def _session(self) -> requests.Session:
         """Return the session, and with it the connection pool, that all threads share."""
@@ -243,6 +254,7 @@ class Network:
         self, method: str, realm: str, fields: dict[str, str | list[str]], authorization: str
     ) -> Iterator[requests.Response]:
         """Ask a token server; a POST, which has secrets in its body, is not sent on to another address."""
+        self._check_proxy(realm)
         with self._session().request(
             method,
             realm,
@@ -291,6 +303,8 @@ def chunks(response: requests.Response) -> Iterator[bytes]:
 
 
 def _refuse_downgrade(url: str, response: requests.Response) -> None:
+    from clusterimage.transport.failures import redact
+
     for step in (*response.history, response):
         if url.startswith("https:") and not step.url.startswith("https:"):
             response.close()

@@ -43,16 +43,18 @@ def of_file(mirror: Mirror, url: str) -> tuple[Place, ...]:
 
 
 def of_repository(mirror: Mirror, sources: Mapping[str, str], host: str, repository: str) -> tuple[Place, ...]:
-    """Return the distribution API URLs of a repository: https://HOST/v2/REPOSITORY."""
-    targets = [target for key, target in mirror.registries if key == host]
-    targets = targets or [target.replace("{host}", host) for key, target in mirror.registries if key == "*"]
+    """Return the distribution API URLs of a repository: https://HOST/v2/REPOSITORY, or below a path of that host."""
+    own = [target for key, target in mirror.registries if key == host]
+    targets = own or [target for key, target in mirror.registries if key == "*"]
     places = []
     for target in targets or [sources.get(host, host)]:
-        real, _, prefix = target.partition("/")
+        real, _, path = target.replace("{host}", host).partition("/")
+        root, api, prefix = f"/{path}/".partition("/v2/")
+        root, prefix = (root, prefix) if api else ("", f"{path}/" if path else "")
         if real == DOCKER_HUB:
             real = "registry-1.docker.io"
         scheme = "http" if real in mirror.plain_http else "https"
-        places.append(Place(real, f"{scheme}://{real}/v2/{f'{prefix}/' if prefix else ''}{repository}"))
+        places.append(Place(real, f"{scheme}://{real}{root}/v2/{prefix}{repository}"))
     return tuple(places)
 
 

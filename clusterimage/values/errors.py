@@ -95,6 +95,19 @@ class FindingsError(ClusterImageError):
         return "\n".join((self.problem, *(f"  {line}" for line in self.findings), *hint))
 
 
+def shown(text: str, most: int = 300) -> str:
+    r"""Return text of others for a message: on one line, control characters escaped, and cut after `most` characters.
+
+    >>> shown("two\r\nlines, \x1b[31mred")
+    'two lines, \\x1b[31mred'
+    >>> shown("long", most=2)
+    'lo…'
+    """
+    line = " ".join(text[: 4 * most].split())
+    safe = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    return safe if len(safe) <= most else f"{safe[:most]}…"
+
+
 def from_os_error(error: OSError) -> ClusterImageError | None:
     """Return the user error that `error` stands for (full disk, no permission, closed pipe), or None for a bug."""
     import errno

@@ -89,6 +89,11 @@ class Reference:
         return f"{_LOCAL if self.local else ''}{self.name}{tag}{f'@{self.digest}' if self.digest else ''}"
 
 
+def is_host(text: str) -> bool:
+    """Return whether `text` can be the host of a reference: a name or an address, with or without a port."""
+    return _HOST.fullmatch(text) is not None
+
+
 def _split(name: str) -> tuple[str, str]:
     """Return host and the rest of a name."""
     host, _, rest = name.partition("/")

@@ -82,6 +82,21 @@ def test_plain_http_is_spoken_only_to_a_registry_that_is_named(shared: Project, 
     assert not [one for one in registry.requests if one[2] != 400]
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_what_is_there_without_tls_can_be_built_on(
+    shared: Project, registry: StockRegistry, tmp_path: Path, named: bool
+) -> None:
+    assert push_to(shared, registry, f"plain_http={registry.address}").code == 0
+    (tmp_path / "Kubefile").write_text(f"FROM {registry.address}/team/kubernetes:v1.22.15\n")
+    words = (f"kubefile={tmp_path}/Kubefile", f"name=docker.io/tests/on-{named}:v1".lower(), "platform=amd64")
+    words = (*words, f"plain_http=http://{registry.address}/") if named else words
+
+    result = shared.doit("package", *words, CLUSTERIMAGE_ATTEMPTS="1")
+
+    assert (result.code == 0) is named, result.text
+    assert named or ("plain_http=HOST:PORT" in result.out and "Traceback" not in result.text)
+
+
 def test_a_registry_that_is_not_there_fails_the_command(shared: Project, tmp_path: Path) -> None:
     absent = StockRegistry(tmp_path / "absent")
 

@@ -223,3 +223,5 @@ def test_a_build_pushes_when_it_is_told_to(small_spec: Spec, text: str, meant: b
 
 def test_registries_without_tls_are_named_one_by_one(small_spec: Spec) -> None:
     assert select(small_spec, plain_http="a:1, b:2").pushing.plain_http == ("a:1", "b:2")
+    assert select(small_spec, plain_http="http://a:1/,b:2/v2/").pushing.plain_http == ("a:1", "b:2")
+    assert refused(small_spec, {"plain_http": "a:1/x"}).problem == "plain_http='a:1/x' is no host"
