@@ -5,6 +5,7 @@
     GET /v2/<repository>/tags/list
     GET /v2/<repository>/manifests/<tag or digest>
     GET /v2/<repository>/blobs/<digest>            with Range requests
+    GET /v2/<repository>/referrers/<digest>        the saved manifests whose subject that is, most often none
 
 Several directories of oci/saved_registry.py are served as one: with those of all platforms every child of an index
 exists. Files are sent with sendfile. Every method but GET and HEAD is answered with 405.
@@ -21,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
 
 from clusterimage.storage import manifest
 from clusterimage.values.errors import ClusterImageError
@@ -30,19 +32,22 @@ if TYPE_CHECKING:
     from http.server import BaseHTTPRequestHandler
 
 log = logging.getLogger(__name__)
+_LAYERS = "/_layers/sha256/"
 _REPOSITORIES = "docker/registry/v2/repositories/"
-_PATH = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs|tags)/(?P<what>[^/]+)")
+_PATH = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs|tags|referrers)/(?P<what>[^/]+)")
 _RANGE = re.compile(r"bytes=(?:(\d+)-(\d*)|-(\d+))")
+_DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
 _UNKNOWN = {"manifests": "MANIFEST_UNKNOWN", "blobs": "BLOB_UNKNOWN", "tags": "NAME_UNKNOWN"}
 
 
 @dataclass(slots=True)
 class Catalogue:
-    """The index of the served content: blob files by digest, and by repository its tags and digests."""
+    """The index of the served content: blob files by digest, and by repository its tags, digests and manifests."""
 
     blobs: dict[str, Path] = field(default_factory=dict)
     tags: defaultdict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     digests: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    manifests: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,12 @@ def catalogue(roots: Sequence[Path]) -> Catalogue:
 
 
 def _add_link(found: Catalogue, link: str, path: Path) -> None:
-    for mark in ("/_layers/sha256/", "/_manifests/revisions/sha256/"):
+    for mark in (_LAYERS, "/_manifests/revisions/sha256/"):
         repository, is_one, rest = link.partition(mark)
         if is_one:
             found.digests[repository].add(f"sha256:{rest.partition('/')[0]}")
+            if mark != _LAYERS:
+                found.manifests[repository].add(f"sha256:{rest.partition('/')[0]}")
     repository, is_tag, rest = link.partition("/_manifests/tags/")
     if is_tag and rest.endswith("/current/link"):
         tag, digest = rest.partition("/")[0], path.read_text("utf-8")
@@ -89,7 +96,7 @@ def _add_link(found: Catalogue, link: str, path: Path) -> None:
 
 def answer(found: Catalogue, method: str, path: str, wanted: str = "") -> Answer:
     """Return the response to a request; `wanted` is its Range header."""
-    path = path.partition("?")[0]
+    path, _, query = path.partition("?")
     if method not in ("GET", "HEAD"):
         return _error(405, "UNSUPPORTED", "this registry is for reading only", (("Allow", "GET, HEAD"),))
     if path in ("/v2", "/v2/"):
@@ -100,6 +107,13 @@ def answer(found: Catalogue, method: str, path: str, wanted: str = "") -> Answer
     if match is None:
         return _error(404, "UNSUPPORTED", f"nothing is at {path}")
     repository, kind, what = match["repository"], match["kind"], match["what"]
+    if kind == "referrers":
+        return _referrers(found, repository, unquote(what), parse_qs(query).get("artifactType", [""])[0])
+    return _content(found, repository, kind, what, wanted)
+
+
+def _content(found: Catalogue, repository: str, kind: str, what: str, wanted: str) -> Answer:
+    """Return the tags of a repository, a manifest or a blob of it."""
     if repository not in found.digests:
         return _error(404, "NAME_UNKNOWN", f"there is no repository {repository}")
     if kind == "tags" and what == "list":
@@ -109,6 +123,23 @@ def answer(found: Catalogue, method: str, path: str, wanted: str = "") -> Answer
     if blob is None:
         return _error(404, _UNKNOWN[kind], f"{what} is not in {repository}")
     return _manifest(blob, digest) if kind == "manifests" else _blob(blob, digest, wanted)
+
+
+def _referrers(found: Catalogue, repository: str, subject: str, wanted: str) -> Answer:
+    """Return the index of the manifests with that `subject`, of the artifact type `wanted` only if that is not ""."""
+    if not _DIGEST.fullmatch(subject):
+        return _error(400, "DIGEST_INVALID", "that is no digest")
+    listed = []
+    for digest in sorted(found.manifests.get(repository, ())):
+        data = found.blobs[digest].read_bytes() if digest in found.blobs else b"{}"
+        body = json.loads(data)
+        kind = body.get("artifactType") or (body.get("config") or {}).get("mediaType", "")
+        if (body.get("subject") or {}).get("digest") == subject and wanted in ("", kind):
+            entry = {"mediaType": body.get("mediaType", OCI_MANIFEST), "digest": digest, "size": len(data)}
+            listed.append(entry | {"artifactType": kind, "annotations": body.get("annotations") or {}})
+    headers = (("OCI-Filters-Applied", "artifactType"),) if wanted else ()
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}
+    return Answer(200, (("Content-Type", OCI_INDEX), *headers), json.dumps(index, separators=(",", ":")).encode())
 
 
 def _manifest(path: Path, digest: str) -> Answer:

@@ -3,6 +3,7 @@
     helm              https://github.com/helm/helm        renders charts
     sealer, seautil   https://github.com/sealerio/sealer  reads and runs our images (0.11.0 is the newest)
     kubeadm           https://github.com/kubernetes/kubernetes  reads the configurations that we write
+    conformance       https://github.com/opencontainers/distribution-spec  asks a registry what the specification says
 
 `go install package@version` refuses a module with `replace` lines: they count in the main module only. A main module of
 our own takes over all that the program's own go.mod and go.sum say, so what is built is what its authors build.
@@ -26,7 +27,10 @@ from tests.integration.real import shared_cache
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A program's module, version and package; `cgo` needs gcc, `go` is the oldest Go that builds it."""
+    """A program's module, version and package; `cgo` needs gcc, `go` is the oldest Go that builds it.
+
+    The package "" is that of the module itself.
+    """
 
     module: str
     version: str
@@ -37,14 +41,21 @@ class Source:
     linked: str = ""  # more of -ldflags
 
     @property
+    def path(self) -> str:
+        return "/".join(filter(None, (self.module, self.package)))
+
+    @property
     def name(self) -> str:
-        return self.package.rpartition("/")[2]
+        return self.path.rpartition("/")[2]
 
 
 _PLAIN = "containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_devicemapper"
 HELM = Source("helm.sh/helm/v3", "v3.22.0", "cmd/helm", (1, 26))
 SEALER = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/sealer", (1, 17), _PLAIN, cgo=True)
 SEAUTIL = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/seautil", (1, 17), _PLAIN)
+CONFORMANCE = Source(
+    "github.com/opencontainers/distribution-spec/conformance", "v0.0.0-20260831232431-97274622c111", "", (1, 24)
+)
 
 
 def kubeadm(version: str) -> Source:
@@ -94,8 +105,7 @@ def _build(source: Source, arch: str, out: Path) -> None:
         "-o",
         fresh / source.name,
     ]
-    package = f"{source.module}/{source.package}"
-    subprocess.run([tool("go"), *words, package], cwd=work, env=os.environ | environment, check=True, timeout=1800)
+    subprocess.run([tool("go"), *words, source.path], cwd=work, env=os.environ | environment, check=True, timeout=1800)
     shutil.rmtree(work)
     fresh.rename(out)
 
@@ -117,5 +127,5 @@ def _main_module(source: Source, work: Path) -> None:
     lines = ["module judge", go[0], f"require {source.module} {source.version}", *blocks]
     (work / "go.mod").write_text("\n".join(lines) + "\n")
     shutil.copyfile(theirs / "go.sum", work / "go.sum")
-    imports = f'import _ "{source.module}/{source.package}"\n'
+    imports = f'import _ "{source.path}"\n'
     (work / "tools.go").write_text(f"//go:build tools\n\npackage judge\n\n{imports}")

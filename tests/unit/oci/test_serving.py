@@ -92,3 +92,51 @@ def test_one_tag_of_two_images_is_refused_by_name(tmp_path: Path) -> None:
     error = error_of(serving.catalogue, roots)
 
     assert error.problem == "team/own:v1: is two images in what was selected" and "k8s=" in error.hint
+
+
+def referrers(found: serving.Catalogue, subject: str, query: str = "") -> serving.Answer:
+    return serving.answer(found, "GET", f"/v2/team/own/referrers/{subject}{query}")
+
+
+@pytest.mark.parametrize("place", ["team/own", "not/there"])
+@pytest.mark.parametrize("subject", [f"sha256:{'0' * 64}", f"sha256%3A{'0' * 64}", f"sha512:{'0' * 128}"])
+def test_what_nothing_refers_to_has_an_empty_index(found: serving.Catalogue, place: str, subject: str) -> None:
+    """The specification forbids 404: that would mean a registry without this API."""
+    answer = serving.answer(found, "GET", f"/v2/{place}/referrers/{subject}")
+
+    assert answer.status == 200 and dict(answer.headers)["Content-Type"] == OCI_INDEX
+    assert json.loads(answer.body) == {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": []}
+
+
+@pytest.mark.parametrize("subject", ["v1", "sha256:", ":abc", "sha256:a b"])
+def test_a_referrer_of_no_digest_is_refused(found: serving.Catalogue, subject: str) -> None:
+    answer = referrers(found, subject)
+
+    assert answer.status == 400 and b"DIGEST_INVALID" in answer.body
+
+
+def test_saved_manifests_with_a_subject_are_its_referrers(tmp_path: Path) -> None:
+    subject = f"sha256:{'1' * 64}"
+    texts = {
+        "one": {"subject": {"digest": subject}, "artifactType": "example/a", "annotations": {"x": "y"}},
+        "two": {"subject": {"digest": subject}, "config": {"mediaType": "example/b"}},
+        "three": {"subject": {"digest": f"sha256:{'2' * 64}"}, "artifactType": "example/a"},
+    }
+    roots = [registry(tmp_path / name, name, json.dumps(text).encode()) for name, text in texts.items()]
+    found = serving.catalogue(roots)
+
+    every, some = referrers(found, subject), referrers(found, subject, "?artifactType=example%2Fa")
+
+    assert {entry["artifactType"] for entry in json.loads(every.body)["manifests"]} == {"example/a", "example/b"}
+    assert "OCI-Filters-Applied" not in dict(every.headers)
+    assert dict(some.headers)["OCI-Filters-Applied"] == "artifactType"
+    text = json.dumps(texts["one"]).encode()
+    assert json.loads(some.body)["manifests"] == [
+        {
+            "mediaType": OCI_MANIFEST,
+            "digest": str(digest.of_bytes(text)),
+            "size": len(text),
+            "artifactType": "example/a",
+            "annotations": {"x": "y"},
+        }
+    ]
