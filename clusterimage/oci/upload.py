@@ -27,7 +27,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from clusterimage.locks.lock import Descriptor
 from clusterimage.transport.network import Call, Network
 from clusterimage.transport.retry import retry
-from clusterimage.values.errors import FetchError
+from clusterimage.values.errors import FetchError, shown
 from clusterimage.values.reference import Reference
 
 if TYPE_CHECKING:
@@ -262,7 +262,12 @@ class _Upload:
         """Take over the location of a response."""
         from clusterimage.transport.failures import redact
 
-        location = urljoin(asked, answer.headers.get("Location", asked))
+        try:
+            location = urljoin(asked, answer.headers.get("Location", asked))
+            urlsplit(location)
+        except ValueError as error:
+            problem = f"{redact(asked)}: sent on to {shown(answer.headers['Location'])}, which is no address"
+            raise FetchError(problem, hint="ask who runs that registry, or a proxy before it") from error
         if asked.startswith("https:") and not location.startswith("https:"):
             hint = "tell the registry its own address: it stands behind a proxy that it does not know"
             raise FetchError(f"{redact(asked)}: sent on to plain http at {redact(location)}", hint=hint)

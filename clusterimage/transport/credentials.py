@@ -135,9 +135,10 @@ def _entry(config: Path, where: str, entry: object) -> Credentials | None:
             raise ConfigError(problem, hint="run `docker login` again") from error
     if texts["identitytoken"]:
         user, password = IDENTITY, texts["identitytoken"]
-    if not all(isinstance(one, str) for one in (user, password, texts["registrytoken"])):
+    token = texts["registrytoken"]
+    if not all(isinstance(one, str) for one in (user, password, token)) or not token.isprintable():
         raise ConfigError(f"{config}: {where}: a login that is no text", hint=_MEND)
-    found = Credentials(user, password, texts["registrytoken"])
+    found = Credentials(user, password, token)
     return found if found != Credentials() else None
 
 

@@ -35,7 +35,10 @@ _LONGEST = 30.0  # seconds for a body that only says why
 
 def redact(url: str) -> str:
     """Return `url` without credentials and query, which may be secrets, fit for a message."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that makes no sense"
     return shown(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", most=500)
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 Ask = Callable[[str, str, dict[str, str | list[str]], str], "AbstractContextManager[requests.Response]"]
 CLIENT = "clusterimage"
 _LIMIT = 1 << 20
+_SPENT = (400, 401, 403)  # to a refresh token
 
 
 def answer(
@@ -36,14 +37,14 @@ def answer(
 
     `scope` is asked for besides what the challenge says, `plain` are the hosts that may hear a login without TLS.
     """
-    bearers = [one for one in challenges if one.scheme == "bearer"]
     if login and login.token and challenges:
         return f"Bearer {login.token}"
-    if bearers:
-        best = next((one for one in bearers if one.parameters.get("realm")), bearers[0])
-        return f"Bearer {_buy(best, place, login, scope, ask, plain)}"
-    if any(one.scheme == "basic" for one in challenges):
+    bearers = [one for one in challenges if one.scheme == "bearer"]
+    usable = [one for one in bearers if one.parameters.get("realm")]
+    if not usable and any(one.scheme == "basic" for one in challenges):
         return basic(login)
+    for one in usable or bearers:
+        return f"Bearer {_buy(one, place, login, scope, ask, plain)}"
     return ""
 
 
@@ -67,12 +68,19 @@ def _buy(
             return _token(realm, response)
     fields |= {"grant_type": "refresh_token", "client_id": CLIENT, "scope": " ".join(scopes)}
     with ask("POST", realm, {**fields, "refresh_token": login.password}, "") as response:
+        if response.status_code in _SPENT:
+            problem = f"{failures.redact(realm)}: {response.status_code}: does not take that identity token"
+            raise FetchError(problem, hint="log in again: it may have run out", status=response.status_code)
         return _token(realm, response)
 
 
 def _check(place: str, realm: str, login: Credentials | None, plain: Sequence[str]) -> None:
     """Refuse a token server that is no address, and one that would hear a login in the clear."""
-    asked, there = urlsplit(place), urlsplit(realm)
+    asked = urlsplit(place)
+    try:
+        there = urlsplit(realm)
+    except ValueError:  # https://[
+        there = urlsplit("")
     if there.scheme not in ("http", "https") or not there.hostname:
         problem = f"{failures.redact(place)}: asks for a login at '{shown(realm)}', which is no address"
         raise FetchError(problem, hint="tell who runs that registry, or use another mirror")

@@ -151,6 +151,7 @@ class Network:
         authorization = self._tokens.get(_scope(place), "") if known else ""
         response = self._request(url, call, authorization)
         challenges = response.raw.headers.getlist("WWW-Authenticate")
+        known = known and urlsplit(response.url).netloc == urlsplit(url).netloc  # not whoever it redirects to
         if response.status_code != 401 or not known or not challenges:
             return response
         response.close()

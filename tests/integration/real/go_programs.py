@@ -3,6 +3,7 @@
     helm              https://github.com/helm/helm        renders charts
     sealer, seautil   https://github.com/sealerio/sealer  reads and runs our images (0.11.0 is the newest)
     kubeadm           https://github.com/kubernetes/kubernetes  reads the configurations that we write
+    crane             https://github.com/google/go-containerregistry  asks registries as we do
     conformance       https://github.com/opencontainers/distribution-spec  asks a registry what the specification says
 
 `go install package@version` refuses a module with `replace` lines: they count in the main module only. A main module of
@@ -53,6 +54,7 @@ _PLAIN = "containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver
 HELM = Source("helm.sh/helm/v3", "v3.22.0", "cmd/helm", (1, 26))
 SEALER = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/sealer", (1, 17), _PLAIN, cgo=True)
 SEAUTIL = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/seautil", (1, 17), _PLAIN)
+CRANE = Source("github.com/google/go-containerregistry", "v0.22.1", "cmd/crane", (1, 25))
 CONFORMANCE = Source(
     "github.com/opencontainers/distribution-spec/conformance", "v0.0.0-20260831232431-97274622c111", "", (1, 24)
 )

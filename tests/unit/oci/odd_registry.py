@@ -37,6 +37,7 @@ class Odd:
     stored: int = 201
     least: str = ""
     opened: str = "Location"
+    sends_to: str = ""
     asked: list[str] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, bytes] = field(default_factory=dict)
@@ -108,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "POST":
             name = f"upload-{next(odd.numbers)}"
             odd.uploads[name] = (0, b"")
-            where = {odd.opened: f"{self.path}{name}"}
+            where = {odd.opened: odd.sends_to or f"{self.path}{name}"}
             self.reply(202, **where, **({"OCI_Chunk_Min_Length": odd.least} if odd.least else {}))
         elif self.session() not in odd.uploads:
             self.refuse((404, "BLOB_UPLOAD_UNKNOWN"))

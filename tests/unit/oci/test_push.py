@@ -172,6 +172,13 @@ def test_an_upload_without_an_address_is_named(layout: Path) -> None:
     assert error.problem.endswith("/v2/a/b/blobs/uploads/: 202, but without the address of an upload (Location)")
 
 
+def test_an_upload_at_no_address_is_named(layout: Path) -> None:
+    with serving(Odd(sends_to="http://[")) as odd:
+        error = refused(odd, layout)
+
+    assert error.problem.endswith("/v2/a/b/blobs/uploads/: sent on to http://[, which is no address")
+
+
 IMMUTABLE = [(400, "TAG_INVALID"), (412, "PRECONDITION"), (409, "TAG_IMMUTABLE"), (403, "immutable tags")]
 
 

@@ -211,6 +211,7 @@ def test_a_configuration_that_is_no_json_is_named(tmp_path: Path, text: bytes) -
         '{"credHelpers": {"quay.io": 7}}',
         '{"auths": {"quay.io": {"username": 7}}}',
         '{"auths": {"quay.io": {"registrytoken": ["x"]}}}',
+        '{"auths": {"quay.io": {"registrytoken": "a\\nb"}}}',
     ],
 )
 def test_a_configuration_of_another_shape_is_named(tmp_path: Path, text: str) -> None:

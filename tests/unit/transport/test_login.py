@@ -26,6 +26,7 @@ CHALLENGES = [
     ('Bearer Realm = "<T>", Service = s, Digest realm="x", nonce="y=="',),
     ('Digest qop="auth, auth-int",nonce="q"', "Negotiate YII==", "BEARER SERVICE=s,REALM=<T>"),
     ('Bearer realm="<T>",service="\\s"',),
+    ("Bearer", 'Bearer realm="<T>",service="s"'),
     ('Basic realm="unterminated', 'Bearer service=s,realm="<T>"'),
 ]
 
@@ -45,7 +46,9 @@ def test_the_token_server_is_found_among_all_challenges(challenges: tuple[str, .
     assert pages.header("Authorization") == ["", "", "Bearer x"]
 
 
-@pytest.mark.parametrize("challenges", [("Basic",), ('Digest nonce="x"', "basic"), ('BASIC realm="x", Negotiate',)])
+@pytest.mark.parametrize(
+    "challenges", [("Basic",), ("Bearer", "Basic"), ('Digest nonce="x"', "basic"), ('BASIC realm="x", Negotiate',)]
+)
 def test_a_password_answers_basic_in_any_company(tmp_path: Path, challenges: tuple[str, ...]) -> None:
     told = tuple(("WWW-Authenticate", one) for one in challenges)
     with serve({"/v2/pause/tags/list": Page(b"", 401, more=told)}) as pages:
@@ -85,7 +88,17 @@ def test_an_identity_token_buys_tokens(tmp_path: Path) -> None:
     assert pages.header("Authorization") == ["", "", "Bearer x"]
 
 
-@pytest.mark.parametrize("status", [302, 307, 308, 401, 404])
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_an_identity_token_that_has_run_out_is_told(tmp_path: Path, status: int) -> None:
+    with serve({"/token": Page(b'{"error": "invalid_grant"}', status)}) as pages:
+        pages.pages["/v2/pause/tags/list"] = challenge(f"{pages.url}/token")
+        error = failure(pages.network(docker_config=stored(tmp_path, pages.host, identitytoken="s3cret")))
+
+    assert error.problem == f"{pages.url}/token: {status}: does not take that identity token"
+    assert error.hint == "log in again: it may have run out" and not error.retryable
+
+
+@pytest.mark.parametrize("status", [302, 307, 308, 404])
 def test_an_identity_token_that_is_refused_is_told_and_goes_nowhere_else(tmp_path: Path, status: int) -> None:
     with serve({"/token": Page(b'{"token": "x"}')}) as other, serve({}) as pages:
         pages.pages["/token"] = Page(b"", status, {"Location": f"{other.url}/token"})
@@ -120,6 +133,18 @@ def test_a_login_is_not_sent_in_the_clear_to_a_host_that_was_not_named(tmp_path:
 
     assert error.problem.endswith("asks for a login over plain http at http://tokens.example:9/token")
     assert error.hint == "name tokens.example:9 in plain_http, if that is meant"
+
+
+@pytest.mark.parametrize("told", ["Basic", 'Bearer realm="<T>"'])
+def test_a_challenge_of_whoever_it_redirects_to_is_not_answered(tmp_path: Path, told: str) -> None:
+    with serve({"/token": Page(b'{"token": "x"}')}) as other, serve({}) as pages:
+        headers = {"WWW-Authenticate": told.replace("<T>", f"{other.url}/token")}
+        other.pages["/v2/there"] = Page(b"", 401, headers)
+        pages.pages["/v2/pause/tags/list"] = Page(b"", 307, {"Location": f"{other.url}/v2/there"})
+        error = failure(pages.network(docker_config=stored(tmp_path, pages.host, username="anna", password="s3cret")))
+
+    assert error.status == 401
+    assert [name for name, _ in other.asked] == ["GET /v2/there"] and other.header("Authorization") == [""]
 
 
 def test_what_a_namespace_may_is_asked_with_its_own_login(tmp_path: Path) -> None:

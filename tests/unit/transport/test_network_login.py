@@ -184,7 +184,7 @@ def test_a_token_server_that_fails_is_named(token: Page, words: str) -> None:
     assert error.retryable is (token.status in (429, 500))
 
 
-@pytest.mark.parametrize("realm", ["", "token", "/token", "ftp://x/token", "https:///token"])
+@pytest.mark.parametrize("realm", ["", "token", "/token", "ftp://x/token", "https:///token", "https://[/token"])
 def test_a_realm_that_is_no_address_is_final(realm: str) -> None:
     with serve({"/v2/pause/tags/list": challenge(realm)}) as pages:
         error = failure(pages.network())
