@@ -15,7 +15,8 @@ def task_merge_rootfs() -> Iterator[Task]:
     yield group("merge-rootfs", "Merge everything into the build context")
     for one in plan().merges:
         listing = plan().layout.listing("context", one.name)
-        sources = [piece.source for piece in one.pieces] + [branch.listing for branch in one.branches]
+        sources = [piece.source for piece in one.pieces if piece.has_content]
+        sources += [branch.listing for branch in one.branches]
         call = (tree.merge, one.pieces, one.branches, one.empty, one.tree)
         yield step(
             f"merge-rootfs:{one.name}",

@@ -20,6 +20,7 @@ from clusterimage.kubefile.content import Inherited
 from clusterimage.locks.lock import Descriptor, LockedImage, LockedPlatform
 from clusterimage.oci.image import IMAGE_NAME, REF_NAME, BaseImage
 from clusterimage.storage import compression, files
+from clusterimage.storage.own_tree import FOLDER
 from clusterimage.transport.store import Store
 from clusterimage.values import digest as digests
 from clusterimage.values.digest import Digest, Hasher
@@ -35,6 +36,7 @@ LAYOUT = "oci:"
 _REPOSITORIES = "registry/docker/registry/v2/repositories/"
 _LINK_SIZE = len("sha256:") + 64
 _KUBERNETES = re.compile(r"v1\.\d+\.\d+")
+_Listed = tuple[str, str, int]  # "f", "d" or "l"; the text of a registry's link file; the mode of a directory
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 
@@ -174,9 +176,9 @@ def read(base: Base, arch: str, cache: Path) -> Contents:
         raise ClusterImageError(f"FROM {base.name}: {manifest.get('mediaType')} is no image", hint="name another")
     config = _document(base.blobs, manifest["config"])
     annotations = manifest.get("annotations") or {}
-    entries: dict[str, tuple[str, str]] = {}
+    entries: dict[str, _Listed] = {}
     for layer in platform.blobs[1:]:
-        apply_layer(entries, {path: (kind, link) for path, kind, link in _listed(base, layer.digest, cache)})
+        apply_layer(entries, dict(_listed(base, layer.digest, cache)))
     run = config.get("config") or {}
     inherited = Inherited(
         labels=run.get("Labels") or {},
@@ -184,16 +186,17 @@ def read(base: Base, arch: str, cache: Path) -> Contents:
         author=config.get("author", ""),
         extension=_parsed(base.blobs / platform.manifest.digest.hex, annotations.get(EXTENSION, "{}").encode()),
         directories=frozenset(_directories(entries)),
-        files=frozenset(path for path, (kind, _) in entries.items() if kind != "d"),
+        modes={path: mode for path, (kind, _, mode) in entries.items() if kind == "d" and mode != FOLDER},
+        files=frozenset(path for path, (kind, _, _) in entries.items() if kind != "d"),
     )
     images = tuple(one["image"] for one in json.loads(annotations.get(CONTAINER_IMAGES, "[]")))
     contents = Contents(BaseImage(config, manifest, base.blobs), inherited, images)
-    registry_links({path: link for path, (_, link) in entries.items() if link}, contents.tags, contents.revisions)
+    registry_links({path: link for path, (_, link, _) in entries.items() if link}, contents.tags, contents.revisions)
     return contents
 
 
-def _directories(entries: dict[str, tuple[str, str]]) -> set[str]:
-    found = {path for path, (kind, _) in entries.items() if kind == "d"}
+def _directories(entries: dict[str, _Listed]) -> set[str]:
+    found = {path for path, (kind, _, _) in entries.items() if kind == "d"}
     for path in entries:
         parts = path.split("/")
         found.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
@@ -232,14 +235,15 @@ def apply_layer(entries: dict[str, T], layer: Mapping[str, T]) -> None:
             entries[path] = entry
 
 
-def _listed(base: Base, digest: Digest, cache: Path) -> list[tuple[str, str, str]]:
-    """Return the members of a layer as (path, "f", "d" or "l", the text of a registry's link file or "")."""
+def _listed(base: Base, digest: Digest, cache: Path) -> list[tuple[str, _Listed]]:
+    """Return the members of a layer, by path."""
     record = cache / f"{digest.hex}.list.json"
     try:
-        return [(path, kind, link) for path, kind, link in json.loads(record.read_bytes())]
-    except (OSError, ValueError):
+        return [(path, (kind, link, mode)) for path, kind, link, mode in json.loads(record.read_bytes())]
+    except (OSError, ValueError):  # also a record from before there were modes in it
         listing = _read_layer(base, digest)
-        files.write(record, json.dumps(listing, separators=(",", ":")).encode())
+        rows = [(path, *rest) for path, rest in listing]
+        files.write(record, json.dumps(rows, separators=(",", ":")).encode())
         return listing
 
 
@@ -256,9 +260,9 @@ class _Hashing:
         return data
 
 
-def _read_layer(base: Base, digest: Digest) -> list[tuple[str, str, str]]:
+def _read_layer(base: Base, digest: Digest) -> list[tuple[str, _Listed]]:
     path = base.blobs / digest.hex
-    found: list[tuple[str, str, str]] = []
+    found: list[tuple[str, _Listed]] = []
     try:
         with path.open("rb") as stream:
             hashing = _Hashing(stream)
@@ -277,7 +281,7 @@ def _read_layer(base: Base, digest: Digest) -> list[tuple[str, str, str]]:
     return [one for one in found if one[0]]
 
 
-def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, str, str]:
+def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, _Listed]:
     path = PurePosixPath(member.name).as_posix().strip("/")
     path = "" if path == "." else path
     kind = "d" if member.isdir() else "f" if member.isreg() else "l"
@@ -285,4 +289,4 @@ def _member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, str, st
     if kind == "f" and member.size == _LINK_SIZE and is_link(path):
         stream = tar.extractfile(member)
         link = stream.read().decode(errors="replace") if stream else ""
-    return path, kind, link
+    return path, (kind, link, member.mode if kind == "d" else 0)

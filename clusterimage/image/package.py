@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from clusterimage import __version__, kubefile
 from clusterimage.image import base_image
@@ -23,8 +23,9 @@ from clusterimage.oci.image import BuiltLayer, Image
 from clusterimage.oci.layer import Layer, Member, Written
 from clusterimage.storage import compression, files, manifest
 from clusterimage.storage.manifest import Entry
+from clusterimage.storage.own_tree import FOLDER
 from clusterimage.transport.store import single_flight
-from clusterimage.values import digest, stamp
+from clusterimage.values import digest, stamp, text_file
 from clusterimage.values.digest import Digest
 from clusterimage.values.errors import ClusterImageError
 from clusterimage.values.reference import Reference
@@ -76,13 +77,14 @@ def write(package: Package, layers: Path, dest: Path, listing: Path) -> None:
     files.remove(listing)
     context = manifest.read(package.context.with_name(package.context.name + manifest.SUFFIX))
     source = package.kubefile or package.context / "Kubefile"
-    instructions = kubefile.parse(source.read_text("utf-8"), source.as_posix())
+    instructions = kubefile.parse(text_file.read(source), source.as_posix())
     images = []
     for arch, registries in package.registries:
         base = base_image.read(package.base, arch, layers) if package.base else None
         inherited = base.inherited if base else None
         content = kubefile.evaluate(instructions, context, arch, inherited, dict(package.arguments))
-        built = _layers(_sources(package, content, registries), package, layers)
+        modes = inherited.modes if inherited else {}
+        built = _layers(_sources(package, content, registries), modes, package, layers)
         images.append(_image(package, arch, content, built, base))
     with files.atomic_tree(dest) as tree:
         image.write(tuple(images), package.reference, tree)
@@ -130,10 +132,23 @@ def _listed(names: tuple[str, ...], arch: str) -> str:
     return json.dumps([{"image": name, "platform": platform} for name in dict.fromkeys(names)], sort_keys=True)
 
 
-def _layers(sources: Sequence[Source], package: Package, cache: Path) -> tuple[BuiltLayer, ...]:
+def _layers(
+    sources: Sequence[Source], modes: Mapping[str, int], package: Package, cache: Path
+) -> tuple[BuiltLayer, ...]:
+    """Return the layers; each has the directories above its entries that are not of mode 0755.
+
+    A layer says of a directory anew what mode it has: `modes` are those of the base image.
+    """
+    own = {source.entry.path: source.entry.mode for source in sources if source.entry.is_directory}
+    closed = {path: mode for path, mode in {**modes, **own}.items() if mode != FOLDER}
     parts: dict[str, dict[str, Source]] = {}
     for source in sources:
-        parts.setdefault(source.entry.part, {})[source.entry.path] = source
+        part = parts.setdefault(source.entry.part, {})
+        part[source.entry.path] = source
+        for above in PurePosixPath(source.entry.path).parents if closed else ():
+            path = above.as_posix()
+            if path in closed:
+                part.setdefault(path, Source(Entry(path, closed[path], part=source.entry.part), source.path))
     middle = sorted(parts.keys() - {*_ORDER, *_LAST})
     order = [part for part in (*_ORDER, *middle, *_LAST) if part in parts]
     return tuple(_layer(part, parts[part], package, cache) for part in order)

@@ -55,7 +55,7 @@ def _kind(found: list[Found]) -> str:
 def _names(one: Found) -> list[str]:
     if one.is_directory:
         return [inside for inside, entry in one.inside() if not entry.is_directory]
-    return [PurePosixPath(one.path).name]
+    return [one.name]
 
 
 def _files(name: str, kind: str, found: list[Found]) -> list[str]:

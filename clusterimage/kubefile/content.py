@@ -14,6 +14,7 @@ from typing import Any
 
 from clusterimage.kubefile.parse import Instruction
 from clusterimage.storage.manifest import Entry
+from clusterimage.storage.own_tree import FOLDER
 
 INSTALLER, APPLICATION = "kube-installer", "app-installer"
 _INSTALLS = "bin/kubeadm"
@@ -27,13 +28,14 @@ FOLDERS = (
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """What an image inherits from the base image of FROM."""
+    """What an image inherits from the base image of FROM; `modes` are those of directories that are not 0755."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     env: tuple[str, ...] = ()
     author: str = ""
     extension: Mapping[str, Any] = field(default_factory=dict)
     directories: frozenset[str] = frozenset()
+    modes: Mapping[str, int] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
 
 
@@ -72,6 +74,12 @@ class Content:
         self.directories.update([*parents, *([place] if entry.is_directory else [])])
         self.tree[place] = entry
 
+    def open(self, place: str) -> None:
+        """Have the directory `place` be of mode 0755, where this Kubefile made it one of another mode."""
+        entry = self.tree.get(place)
+        if entry is not None and entry.is_directory:
+            self.tree[place] = replace(entry, mode=FOLDER)
+
     def is_directory(self, place: str) -> bool:
         """Return whether the image has a directory at `place`, or a rootfs usually has one."""
         return not place or place in self.directories or (place in FOLDERS and place not in self.tree)
@@ -90,7 +98,7 @@ def entries(content: Content) -> tuple[tuple[Entry, str], ...]:
     return tuple(
         (replace(entry, path=place), entry.path)
         for place, entry in sorted(content.tree.items())
-        if not (entry.is_directory and place in filled)
+        if not (entry.is_directory and entry.mode == FOLDER and place in filled)
     )
 
 

@@ -102,7 +102,7 @@ def used(
             run.variables |= _assignments(instruction, run.variables, lenient=True)
         for source in _sources(run, instruction):
             for found in run.context.find(instruction, source):
-                needed.update(entry.path for entry in found.entries)
+                needed.update((*(entry.path for entry in found.entries), *found.links))
                 added.update([found.path] if instruction.verb == "ADD" and not found.is_directory else [])
     return frozenset(needed), frozenset(added)
 

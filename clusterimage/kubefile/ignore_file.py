@@ -1,4 +1,4 @@
-"""What a .containerignore or .dockerignore leaves out of a build context.
+"""What a .sealignore, .containerignore or .dockerignore leaves out of a build context.
 
 A line is a pattern of path/filepath.Match in which `**` stands for any number of directories; `!` takes paths back in;
 of several that match the last one wins, and what holds for a directory holds for all below it. Blank lines and lines
@@ -13,9 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from clusterimage.kubefile import patterns
+from clusterimage.kubefile.patterns import BadPatternError
+from clusterimage.values import text_file
 from clusterimage.values.errors import ConfigError
 
-NAMES = (".containerignore", ".dockerignore")  # the first that is there counts, as in buildah
+NAMES = (".sealignore", ".containerignore", ".dockerignore")  # the first that is there counts, as in buildah
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +48,13 @@ def read(context: Path) -> IgnoreFile:
     for name in NAMES:
         path = context / name
         if path.is_file():
-            try:
-                return parse(path.read_text("utf-8-sig").splitlines(), path.as_posix())
-            except UnicodeDecodeError as error:
-                raise ConfigError(f"{path}: not UTF-8 text", hint="save it as UTF-8") from error
+            return parse(text_file.read(path).splitlines(), path.as_posix())
     return IgnoreFile()
 
 
 def parse(lines: Iterable[str], where: str) -> IgnoreFile:
     """Read the lines of an ignore file; `where` names it for messages."""
-    patterns = []
+    found = []
     for number, line in enumerate(lines, 1):
         text = line.strip()
         if not text or line.startswith("#"):
@@ -64,25 +64,8 @@ def parse(lines: Iterable[str], where: str) -> IgnoreFile:
         if name in ("", "."):
             continue
         try:
-            patterns.append((re.compile(_regex(name), re.DOTALL), back))
-        except (re.error, IndexError) as error:
-            raise ConfigError(f"{where}:{number}: '{text}' is no pattern", hint="close the bracket") from error
-    return IgnoreFile(tuple(patterns))
-
-
-_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[\^?(?:\\.|[^]\\])+\]|\\.|.", re.DOTALL)
-_MEANING = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-
-
-def _regex(pattern: str) -> str:
-    words = []
-    for token in _TOKEN.findall(pattern):
-        if token == "[":
-            raise re.error("a bracket that is not closed")
-        if len(token) > 2 and token.startswith("["):
-            words.append(token.replace("[^", "[^/", 1) if token.startswith("[^") else token)
-        elif token.startswith("\\"):
-            words.append(re.escape(token[1:]))
-        else:
-            words.append(_MEANING.get(token) or re.escape(token))
-    return "".join(words)
+            found.append((patterns.compiled(name, deep=True), back))
+        except BadPatternError as error:
+            problem = f"{where}:{number}: '{text}' is no pattern: {error}"
+            raise ConfigError(problem, hint="a backslash takes a character as it is") from error
+    return IgnoreFile(tuple(found))

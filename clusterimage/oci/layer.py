@@ -1,9 +1,9 @@
 """A layer: a reproducible tar, compressed on all cores; content that is compressed already is only stored.
 
 The tar (https://github.com/opencontainers/image-spec layer.md) is sorted, every owner is 0, every mtime the epoch,
-modes are those of MODES and every parent directory comes before its files. It is split into pieces of at most 1 MiB,
-each a gzip member or zstd frame of its own (compression.py). The boundaries depend on the content alone, so that the
-output does not depend on the number or speed of the cores.
+modes are those of the members and every parent directory comes before its files. It is split into pieces of at most
+1 MiB, each a gzip member or zstd frame of its own (compression.py). The boundaries depend on the content alone, so that
+the output does not depend on the number or speed of the cores.
 
 Reading, hashing the tar, compressing, hashing the output and writing it run as a pipeline over a fixed number of
 buffers: memory use does not grow with the size or the number of layers.
@@ -29,8 +29,7 @@ from clusterimage.values.digest import Digest, Hasher
 from clusterimage.values.errors import ConfigError
 
 PIECE = 1 << 20
-# What is kept of a file's mode: not that a group or everybody may write it, which follows from a umask.
-MODES = 0o755
+_FILE_MODES = 0o755  # nothing that is shipped is writable for a group or everybody, or has a set-id bit
 _MOST_AT_ONCE = 32
 _COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PK\x03\x04")
 _WORTH_STORING = 4096
@@ -51,7 +50,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The members of a layer, sorted by path; parent directories may be left out. `epoch` is their mtime in seconds."""
+    """The members of a layer, sorted by path; parent directories of mode 0755 may be left out.
+
+    `epoch` is their mtime in seconds.
+    """
 
     members: tuple[Member, ...]
     epoch: int = 0
@@ -252,7 +254,7 @@ def _parents(path: str) -> list[str]:
 
 def _header(member: Member, epoch: int) -> bytes:
     info = tarfile.TarInfo(f"{member.path}/" if member.directory else member.path)
-    info.mode = 0o755 if member.directory else member.mode & MODES
+    info.mode = member.mode if member.directory else member.mode & _FILE_MODES
     info.mtime = epoch
     if member.directory:
         info.type = tarfile.DIRTYPE

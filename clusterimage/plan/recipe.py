@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from clusterimage.catalog import kubeadm
 from clusterimage.catalog import spec as specs
@@ -18,19 +16,20 @@ from clusterimage.context.rendering import Rendering, Variables
 from clusterimage.context.template import SUFFIX, Template
 from clusterimage.image.package import Package
 from clusterimage.locks.lock import Lock, LockedFile, LockedImage
-from clusterimage.oci import layer
 from clusterimage.oci.saved_registry import Saved
+from clusterimage.plan import own_context
 from clusterimage.plan.layout import Layout
+from clusterimage.plan.own_context import CRI_DOCKERD, Placed
 from clusterimage.plan.selection import Combination, Selection
 from clusterimage.plan.work_items import Download, Extraction, Load, Merge, Pack, Pull, Render, Save
-from clusterimage.storage import compression, files
-from clusterimage.storage.tree import Branch, Piece
+from clusterimage.storage import compression, files, own_tree
+from clusterimage.storage.tree import Branch, Piece, piece_of
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
 from clusterimage.values.version import Version
 
 _STAND_IN = ("io.clusterimage.stand-in", "true")
-_ROOTFS, _CRI, _OVERLAY = 0, 1, 2
+_ROOTFS, _OVERLAY = 0, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,42 +73,21 @@ class Recipe:
 
     # --------------------------------------------------------------- contexts
 
-    def _context(self, one: Combination) -> Iterator[tuple[Path, str, int]]:
-        """Yield the files of context/ for `one`: (file, path in the build context, rank)."""
-        trees = [tree.format(cri=one.cri) for tree in self.flavor.trees]
-        folders = [(tree, "rootfs", _CRI if index else _ROOTFS) for index, tree in enumerate(trees)]
-        if self._cri_dockerd(one):
-            folders.append(("cri-dockerd", "rootfs", _CRI))
-        if one.cni != NONE:
-            folders.append((one.cni, "", _ROOTFS))
-        for folder, prefix, rank in folders:
-            root = self.layout.context / folder
-            for path in files.walk(root):
-                place = path.relative_to(root).as_posix()
-                yield path, f"{prefix}/{place}" if prefix else place, rank
-        for file in self.flavor.files:
-            tree, _, place = file.format(cri=one.cri).partition("/")
-            yield self.layout.context / tree / place, f"rootfs/{place}", _ROOTFS
+    def _context(self, one: Combination) -> Iterator[Placed]:
+        cri_dockerd = self._cri_dockerd(one)
+        return own_context.placed(self.layout.context, self.flavor, one, cri_dockerd=cri_dockerd)
 
     def _cri_dockerd(self, one: Combination) -> bool:
         """Return whether the kubelet needs cri-dockerd: with docker from v1.24 on."""
-        return one.cri == "docker" and any(file.component == "cri-dockerd" for file in self.needed.files)
+        return one.cri == "docker" and any(file.component == CRI_DOCKERD for file in self.needed.files)
 
     def render(self, one: Combination) -> Render:
         """Return the templates of `one` and their variables."""
-        templates = [
-            Template(path, place.removesuffix(SUFFIX), rank=rank)
-            for path, place, rank in self._context(one)
-            if path.suffix == SUFFIX
-        ]
+        templates = [placed.template() for placed in self._context(one) if placed.is_template]
         kubefile = self.layout.context / self.flavor.kubefile
         templates += [Template(kubefile, "Kubefile"), Template(kubefile, "rootfs/Kubefile")]
-        root = self.layout.context / (self.flavor.platform or "none")
-        templates += [
-            Template(path, f"{arch}/{path.relative_to(root).as_posix().removesuffix(SUFFIX)}", arch)
-            for path in files.walk(root)
-            for arch in self.selection.arches
-        ]
+        platforms = self.layout.context / (self.flavor.platform or "none")
+        templates += own_context.of_platforms(platforms, self.selection.arches)
         listing = "".join(f"{image.reference.plain}\n" for image in self._images(one))
         own = self.layout.context / "kubeadm.yml"
         if own.with_name(f"{own.name}{SUFFIX}").exists():
@@ -168,9 +146,7 @@ class Recipe:
         """Return the build context of `one`: context/, downloads, extracted and rendered trees, the overlay."""
         pieces: list[Piece] = []
         branches = [Branch(self.layout.tree("rendered", one.id), "", "the templates of context/")]
-        for path, place, rank in self._context(one):
-            if path.suffix != SUFFIX:
-                pieces.append(Piece(path, place, _owner(path), "config", _mode(path), rank, users=True))
+        pieces += [placed.piece() for placed in self._context(one) if not placed.is_template]
         for request, pin in self._files(one):
             prefix = _prefix(request)
             if _is_archive(request):
@@ -191,11 +167,9 @@ class Recipe:
         """Yield the overlay's files for every platform directory, which is copied last and overrides everything."""
         overlay = self.selection.overlay
         if overlay is not None:
-            for path in files.walk(overlay):
+            for own in own_tree.walk(overlay):
                 for arch in self.selection.arches:
-                    place = f"{arch}/{path.relative_to(overlay).as_posix()}"
-                    mode = path.lstat().st_mode & layer.MODES
-                    yield Piece(path, place, f"overlay {overlay}", "overlay", mode, _OVERLAY, users=True)
+                    yield piece_of(own, f"{arch}/{own.place}", f"overlay {overlay}", "overlay", _OVERLAY)
 
     # ----------------------------------------------------------------- images
 
@@ -311,14 +285,6 @@ def _prefix(request: FileRequest) -> str:
     if request.arch != "any":
         return f"{request.arch}/"
     return "" if request.cni else "rootfs/"
-
-
-def _mode(path: Path) -> int:
-    return 0o755 if path.lstat().st_mode & stat.S_IXUSR else 0o644
-
-
-def _owner(path: Path) -> str:
-    return path.parent.as_posix()
 
 
 def _containerd(needed: Requirement) -> Version:

@@ -23,6 +23,7 @@ from clusterimage.storage import compression, manifest
 from clusterimage.transport.network import Network
 from clusterimage.transport.parallel import parallel_map
 from clusterimage.transport.store import Store
+from clusterimage.values import text_file
 from clusterimage.values.errors import ClusterImageError, ConfigError, NewerFormatError
 from clusterimage.values.reference import Reference
 
@@ -164,7 +165,7 @@ def _held(places: dict[str, Path], base: Contents | None) -> _Held:
 
 
 def _evaluated(order: LockInputs, arch: str, inherited: kubefile.Inherited | None) -> Content:
-    text = order.kubefile.read_text("utf-8")
+    text = text_file.read(order.kubefile)
     context = manifest.read(order.context.with_name(order.context.name + manifest.SUFFIX))
     instructions = kubefile.parse(text, order.kubefile.as_posix())
     return kubefile.evaluate(instructions, context, arch, inherited, dict(order.arguments))

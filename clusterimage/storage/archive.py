@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import stat
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from clusterimage.storage import files, manifest
+from clusterimage.storage.own_tree import kept
 from clusterimage.values.errors import ClusterImageError
 from clusterimage.values.table import nearest
 
@@ -78,16 +80,19 @@ def is_tar(path: Path) -> bool:
 def unpack(archive: Path, part: str, dest: Path) -> None:
     """Write every file, link and directory of `archive` to `dest`, and the manifest of `dest` beside it, last.
 
-    Names that leave `dest` and devices are refused; a file keeps only whether it is executable.
+    Names that leave `dest` and devices are refused; of modes that is kept what is of a user's own files.
     """
+    modes: dict[str, int] = {}
     listing = dest.with_name(dest.name + manifest.SUFFIX)
     files.remove(listing)
     with files.atomic_tree(dest) as tree:
         with _reading(archive, "make it again"), tarfile.open(archive) as tar:
             for member in tar:
                 _put(archive, tar, member, tree)
+                if member.isdir():
+                    modes[PurePosixPath(member.name).as_posix()] = kept(stat.S_IFDIR | member.mode)
             _finish(tar)
-        entries = manifest.scan(tree, part=part)
+        entries = manifest.scan(tree, part=part, folders=modes)
     manifest.write(listing, entries)
 
 
@@ -112,7 +117,7 @@ def _put(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, tree: Pat
         raise ClusterImageError(f"{archive}: '{name}' links to what is not in it", hint=_WITHOUT) from error
     if stream is None:
         raise ClusterImageError(f"{archive}: '{name}' is a device or the like", hint=_WITHOUT)
-    with stream, files.atomic(target, mode=0o755 if member.mode & 0o111 else 0o644) as output:
+    with stream, files.atomic(target, mode=kept(member.mode)) as output:
         while chunk := stream.read(1 << 20):
             output.write(chunk)
 

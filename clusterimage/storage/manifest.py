@@ -1,6 +1,7 @@
 """The manifest of a tree: a text file that stands for a directory as an edge of the graph.
 
-One line an entry, sorted by path, tab between fields; a directory that is not empty has no line of its own:
+One line an entry, sorted by path, tab between fields; a directory has a line of its own where it is empty, or of
+another mode than 0755:
 
     <mode> <size> <sha256 or -> <part> <path>[ -> <link target>]
 
@@ -23,7 +24,7 @@ SUFFIX = ".manifest"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file, link or empty directory of a tree; `path` is relative, with `/`, and never leaves the tree."""
+    """One file, link or directory of a tree; `path` is relative, with `/`, and never leaves the tree."""
 
     path: str
     mode: int
@@ -34,7 +35,7 @@ class Entry:
 
     @property
     def is_directory(self) -> bool:
-        """Whether the entry is an empty directory."""
+        """Whether the entry is a directory: an empty one, or one of another mode than 0755."""
         return not self.sha256 and not self.link
 
     def line(self) -> str:
@@ -56,13 +57,20 @@ class Entry:
         )
 
 
-def scan(root: Path, *, part: str = "", known: dict[str, str] | None = None) -> tuple[Entry, ...]:
-    """Describe the tree at `root`; a path in `known` has that sha256 and is not read."""
+def scan(
+    root: Path, *, part: str = "", known: dict[str, str] | None = None, folders: dict[str, int] | None = None
+) -> tuple[Entry, ...]:
+    """Describe the tree at `root`; a path in `known` has that sha256 and is not read.
+
+    Directories are of mode 0755 but for those in `folders`: on disk we have to be able to write to them.
+    """
+    modes = {place: mode for place, mode in (folders or {}).items() if mode != 0o755}
     entries = [_describe(root, path, part, known or {}) for path in files.walk(root)]
     entries += [
-        Entry(path=path.relative_to(root).as_posix(), mode=0o755, part=part)
+        Entry(path=place, mode=modes.get(place, 0o755), part=part)
         for path in root.rglob("*")
-        if path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+        if path.is_dir() and not path.is_symlink()
+        if (place := path.relative_to(root).as_posix()) in modes or not any(path.iterdir())
     ]
     return tuple(sorted(entries, key=lambda entry: entry.path))
 

@@ -9,6 +9,7 @@ what they were, the copy goes on into the next tree, neither read nor written.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,8 +18,11 @@ from typing import Any
 from clusterimage.storage import files, manifest
 from clusterimage.storage.archive import rooted
 from clusterimage.storage.manifest import Entry
+from clusterimage.storage.own_tree import FOLDER, Own, read
 from clusterimage.values import digest, stamp
 from clusterimage.values.errors import ClusterImageError, CollisionError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,31 @@ class Piece:
     sha256: str = ""
     users: bool = False
 
+    @property
+    def has_content(self) -> bool:
+        """Whether it is a file: of links and directories all there is to know is in the piece."""
+        return not isinstance(self, Link | Folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Link(Piece):
+    """A link of the user's; what it says is a part of it, for who looks at `source` sees where it leads."""
+
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder(Piece):
+    """A directory of the user's that is empty, or has another mode than 0755."""
+
+
+def piece_of(one: Own, place: str, owner: str, part: str, rank: int = 0) -> Piece:
+    """Return the piece that brings what the user has at `one` to `place`."""
+    if one.link:
+        return Link(one.path, place, owner, part, one.mode, rank, users=True, target=one.link)
+    kind = Folder if one.is_directory else Piece
+    return kind(one.path, place, owner, part, one.mode, rank, users=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Branch:
@@ -53,24 +82,26 @@ class Branch:
         return self.root.with_name(self.root.name + manifest.SUFFIX)
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield the files of the branch."""
+        """Yield the files of the branch, and the directories of another mode than 0755."""
         for entry in manifest.read(self.listing):
-            if entry.is_directory:
-                continue
             place = f"{self.prefix}/{entry.path}" if self.prefix else entry.path
-            yield Piece(self.root / entry.path, place, self.owner, entry.part, entry.mode, self.rank, entry.sha256)
+            if entry.is_directory and entry.mode == FOLDER:
+                continue
+            kind = Folder if entry.is_directory else Piece
+            yield kind(self.root / entry.path, place, self.owner, entry.part, entry.mode, self.rank, entry.sha256)
 
     def directories(self) -> Iterator[str]:
-        """Yield the empty directories of the branch."""
+        """Yield the empty directories of the branch, as far as they are of mode 0755."""
         for entry in manifest.read(self.listing):
-            if entry.is_directory:
+            if entry.is_directory and entry.mode == FOLDER:
                 yield f"{self.prefix}/{entry.path}" if self.prefix else entry.path
 
 
 def merge(pieces: tuple[Piece, ...], branches: tuple[Branch, ...], empty: tuple[str, ...], dest: Path) -> None:
     """Link all pieces and branches into the tree `dest` and write its manifest last; `empty` directories are made.
 
-    Files of the user's are copied, those that did not change since the last time only once.
+    Files of the user's are copied, those that did not change since the last time only once. Of set-id bits that are
+    not kept it is said.
 
     Two owners of one rank with different content for a place raise CollisionError; with the same content they agree.
     """
@@ -79,7 +110,9 @@ def merge(pieces: tuple[Piece, ...], branches: tuple[Branch, ...], empty: tuple[
     chosen = _choose([*pieces, *(piece for branch in branches for piece in branch.pieces())])
     empty = tuple(dict.fromkeys([*empty, *(place for branch in branches for place in branch.directories())]))
     _refuse_below_files(chosen, empty)
-    entries = [Entry(path=place, mode=0o755, part="config") for place in empty]
+    folders = {piece.place for piece in chosen if isinstance(piece, Folder)}
+    entries = [Entry(path=place, mode=FOLDER, part="config") for place in empty if place not in folders]
+    _say_set_id(chosen)
     copies = _Copies(dest)
     with files.atomic_tree(dest) as tree:
         for place in empty:
@@ -87,10 +120,14 @@ def merge(pieces: tuple[Piece, ...], branches: tuple[Branch, ...], empty: tuple[
         for piece in chosen:
             target = rooted(tree, piece.place)
             target.parent.mkdir(parents=True, exist_ok=True)
-            if piece.users and not piece.source.is_symlink():
+            if isinstance(piece, Folder):  # its mode is a matter of the manifest: here it has to be written to
+                target.mkdir(exist_ok=True)
+            elif isinstance(piece, Link):
+                target.symlink_to(piece.target)
+            elif piece.users:
                 piece = replace(piece, sha256=copies.bring(piece, target))
             else:
-                (files.copy if piece.users else files.link_or_copy)(piece.source, target)
+                files.link_or_copy(piece.source, target)
             entries.append(_entry(piece))
     copies.keep()
     manifest.write(listing, entries)
@@ -141,7 +178,8 @@ def _choose(pieces: list[Piece]) -> list[Piece]:
 
 def _refuse_below_files(chosen: list[Piece], empty: tuple[str, ...]) -> None:
     """Refuse a place below a file or link: through a link something would be written outside of the tree."""
-    owners = {piece.place: piece.owner for piece in chosen}
+    owners = {piece.place: piece.owner for piece in chosen if not isinstance(piece, Folder)}
+    empty = (*empty, *(piece.place for piece in chosen if isinstance(piece, Folder)))
     for place, owner in [*owners.items(), *((f"{place}/", "clusterimage") for place in empty)]:
         parts = place.split("/")
         for depth in range(1, len(parts)):
@@ -151,13 +189,29 @@ def _refuse_below_files(chosen: list[Piece], empty: tuple[str, ...]) -> None:
                 raise ClusterImageError(problem, hint="drop one of them")
 
 
+def _say_set_id(chosen: list[Piece]) -> None:
+    """Say of which files of the user's a set-id bit is dropped, once for those that lie in the image several times."""
+    for source in dict.fromkeys(piece.source for piece in chosen if piece.users and piece.has_content):
+        if read(source, "").set_id:
+            text = "its set-user-id or set-group-id bit is dropped; chmod it on the node where it is needed"
+            log.warning("%s: %s", source, text, extra={"notice": True})
+
+
 def _sha256(piece: Piece) -> str:
+    if isinstance(piece, Folder):
+        return f"directory {piece.mode:o}"
+    if isinstance(piece, Link):
+        return f"-> {piece.target}"
     if piece.source.is_symlink():
         return f"-> {piece.source.readlink()}"
     return piece.sha256 or digest.of_file(piece.source).hex
 
 
 def _entry(piece: Piece) -> Entry:
+    if isinstance(piece, Folder):
+        return Entry(piece.place, piece.mode, part=piece.part)
+    if isinstance(piece, Link):
+        return Entry(piece.place, 0o777, link=piece.target, part=piece.part)
     if piece.source.is_symlink():
         return Entry(piece.place, 0o777, link=str(piece.source.readlink()), part=piece.part)
     return Entry(piece.place, piece.mode, piece.source.stat().st_size, _sha256(piece), part=piece.part)

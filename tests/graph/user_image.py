@@ -57,9 +57,23 @@ class Built:
         ):
             return {one.name: tar.extractfile(one).read() for one in tar if one.isreg()}  # type: ignore[union-attr]
 
+    def entries(self) -> dict[str, str]:
+        """Return mode and kind of every path of the image outside of its registry, as an unpacked image has them."""
+        found = {}
+        for layer in self.layers:
+            path = self.root / "blobs/sha256" / layer[7:]
+            with gzip.open(path) as stream, tarfile.open(fileobj=stream) as tar:
+                members = [one for one in tar if one.name.split("/")[0] != "registry"]
+            found |= {one.name: f"{one.mode:o}{_kind(one)}" for one in members}
+        return found
+
     def tags(self) -> list[str]:
         """Return REPOSITORY:TAG of everything in the saved registry of all layers."""
         names = [name for number in range(len(self.layers)) for name in self.files(number)]
         root = "registry/docker/registry/v2/repositories/"
         links = [name.removeprefix(root) for name in names if name.startswith(root) and name.endswith("/current/link")]
         return sorted(":".join(link.removesuffix("/current/link").split("/_manifests/tags/")) for link in links)
+
+
+def _kind(member: tarfile.TarInfo) -> str:
+    return f" -> {member.linkname}" if member.issym() else "/" if member.isdir() else ""

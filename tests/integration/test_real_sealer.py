@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
+import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,11 +34,22 @@ class Case:
     """A Kubefile with its context, and `deviations`: what of ours differs on purpose, by its key."""
 
     kubefile: str
-    files: dict[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     base: str = BASE
     deviations: tuple[str, ...] = ()
+
+
+def archive(modes: dict[str, int]) -> bytes:
+    """Return a tar of files and, with a slash at the end, directories of these modes."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, mode in modes.items():
+            member = tarfile.TarInfo(name.rstrip("/"))
+            member.type, member.mode = (tarfile.DIRTYPE if name.endswith("/") else tarfile.REGTYPE), mode
+            tar.addfile(member)
+    return buffer.getvalue()
 
 
 CHART = {
@@ -52,13 +66,42 @@ CASES = {
                   {"d/a": 0o600, "d/b": 0o640, "d/c": 0o711, "d/d": 0o440, "d/e": 0o500}),
     "a umask": Case("COPY d etc/x\n", {"d/a": "1"}, {"d/a": 0o664}, deviations=("path etc/x/a",)),
     "set-id bits": Case("COPY d etc/x\n", {"d/a": "1"}, {"d/a": 0o4755}),
-    "a folder of its owner": Case("COPY d etc/x\n", {"d/e/a": "1"}, {"d/e": 0o700}, deviations=("path etc/x/e",)),
+    "a folder of its owner": Case("COPY d etc/x\n", {"d/e/a": "1"}, {"d/e": 0o700}),
+    # buildah 1.27 loses the sticky bit: what everybody may write to, anybody may then delete
+    "folders": Case("COPY d etc/x\n", dict.fromkeys(("d/a/x", "d/b/x", "d/c/", "d/d/e/x"), "1"),
+                    {"d/a": 0o750, "d/b": 0o1777, "d/c": 0o500, "d/d": 0o711, "d/d/e": 0o700},
+                    deviations=("path etc/x/b",)),
+    "the folder itself": Case("COPY d etc/x\nCOPY d/e etc/\n", {"d/e/a": "1"}, {"d": 0o700, "d/e": 0o750}),
+    "a folder of a group": Case(
+        "COPY d etc/x\n", {"d/e/a": "1"}, {"d/e": 0o2775}, deviations=("path etc/x/e",)
+    ),
+    "a folder over another": Case(
+        "COPY a etc/x\nCOPY b etc/x\n", {"a/e/1": "1", "b/e/2": "2", "a/f/1": "1", "b/f/2": "2"},
+        {"a/e": 0o700, "b/f": 0o750},
+    ),
+    "an archive": Case("ADD a.tar etc/x\n", {"a.tar": archive({"k": 0o600, "d/": 0o750, "d/s": 0o755, "t/": 0o1777})},
+                       deviations=("path etc/x/t",)),
     "dockerignore": Case("COPY . whole\n", IGNORED | {".dockerignore": "secret\n*.log\n!keep.log\n**/b.log\n"}),
     "containerignore": Case("COPY . whole\n", IGNORED | {".dockerignore": "x\n", ".containerignore": "d/*\n!d/e\n"}),
-    "a glob with a link": Case(
-        "COPY d/* x/\n", {"d/a": "1", "d/sub/c": "2"}, links={"d/l": "a"}, deviations=("path x/l",)
+    "ignore files of Windows": Case(
+        "COPY . whole\n", IGNORED | {".dockerignore": "\ufeffsecret\r\n*.log\r\n!keep.log\r\n"}
     ),
-    "a tree with a link": Case("COPY d x\n", {"d/a": "1"}, links={"d/l": "a"}),
+    "a pattern that is not": Case("COPY [^b-y]* x/\n", dict.fromkeys(("a", "b", "m", "z", "A"), "1")),
+    "an exclamation mark": Case("COPY [!b] x/\n", dict.fromkeys(("a", "b", "!"), "1")),
+    "a pattern of folders": Case("COPY d/*/[^a] x/\n", dict.fromkeys(("d/1/a", "d/1/b", "d/2/c", "d/e"), "1")),
+    "what is hidden": Case("COPY d/* x/\n", {"d/.a": "1", "d/b": "2"}),
+    "a glob with a link": Case("COPY d/* x/\n", {"d/a": "1", "d/sub/c": "2"}, links={"d/l": "a"}),
+    "a tree with links": Case(
+        "COPY d x\n", {"d/a": "1", "d/e/f": "1"},
+        links={"d/l": "a", "d/dir": "e", "d/no": "/none", "d/up": "../../../etc", "d/o": "o"},
+    ),
+    "a link": Case("COPY l x/\nCOPY m x/y\nCOPY n x/\n", {"d/a": "1"}, links={"l": "d/a", "m": "l", "n": "/d/a"}),
+    "a link to a folder": Case("COPY l x/\n", {"d/a": "1", "d/e/b": "2"}, links={"l": "d", "d/m": "a"}),
+    "a way through links": Case("COPY l/a x/\nCOPY */b y/\n", {"d/a": "1", "d/b": "2"}, links={"l": "./d", "d/m": "a"}),
+    "a link over the top": Case("COPY l x/\n", {"d/a": "1"}, links={"d/l": "../../../d/a", "l": "d/l"}),
+    "an application that is a link": Case(
+        'APP x local://l\nAPPCMDS x ["ls"]\nLAUNCH ["x"]\n', {"d/a.sh": "1"}, links={"l": "d/a.sh"}
+    ),
     # sealer drops the first of several sources
     "two files": Case(
         "COPY a b dir/\n", {"a": "1", "b": "2"}, deviations=("path b", "path dir", "path dir/a", "path dir/b")
@@ -96,6 +139,11 @@ REFUSED = {
     "an instruction of Docker's": Case("WORKDIR /opt\n"),
     "an application that is none": Case('LAUNCH ["y"]\n'),
     "a file that is not there": Case("COPY nowhere etc/\n"),
+    "a pattern that matches nothing": Case("COPY *.yml etc/\n", {"a.yaml": "1"}),
+    "a pattern that is none": Case("COPY [a etc/\n", {"a": "1"}),
+    "a link to nowhere": Case("COPY l etc/\n", links={"l": "none"}),
+    "a link out of the context": Case("COPY l etc/\n", links={"l": "../../../../etc/hostname"}),
+    "links in a circle": Case("COPY l etc/\n", links={"l": "m", "m": "l"}),
 }
 
 

@@ -15,7 +15,6 @@ from clusterimage.kubefile import EXTRACTED
 from clusterimage.locks import application_lock
 from clusterimage.locks.application_lock import Pins, Record
 from clusterimage.locks.lock import LockedImage
-from clusterimage.oci import layer
 from clusterimage.oci.saved_registry import Saved
 from clusterimage.plan.application import sources
 from clusterimage.plan.application.request import Application
@@ -23,10 +22,9 @@ from clusterimage.plan.layout import Layout
 from clusterimage.plan.selection import Selection
 from clusterimage.plan.work_items import Import, LockInputs, Merge, Pack, Pinning, Pull, Save, Unpacking
 from clusterimage.storage import archive, compression
-from clusterimage.storage.manifest import Entry
-from clusterimage.storage.tree import Branch, Piece
-from clusterimage.values import digest
-from clusterimage.values.errors import ConfigError
+from clusterimage.storage.own_tree import FOLDER, Own
+from clusterimage.storage.tree import Branch, piece_of
+from clusterimage.values import digest, text_file
 from clusterimage.values.reference import Reference
 
 _LARGE = 1 << 20  # bytes; larger files get a separate layer, so that editing a text does not rebuild it
@@ -37,14 +35,14 @@ _STAND_IN = ("io.clusterimage.stand-in", "true")
 class ApplicationRecipe:
     """A Kubefile, its context and its base; `pins` and `found` are its lock and record, None until it is locked.
 
-    `entries` are the context entries that the Kubefile uses, `archives` those among them that ADD extracts.
+    `chosen` is what the Kubefile uses of the context, `archives` the files among it that ADD extracts.
     """
 
     selection: Selection
     asked: Application
     layout: Layout
     helm: Path | None
-    entries: tuple[Entry, ...]
+    chosen: tuple[Own, ...]
     archives: tuple[str, ...]
     base: Base | None
     pulled: Reference | None
@@ -58,7 +56,7 @@ class ApplicationRecipe:
 
         Errors in the Kubefile, and sources missing in the context, raise ConfigError with file and line.
         """
-        text = _text(asked.kubefile)
+        text = text_file.read(asked.kubefile)
         instructions = kubefile.parse(text, asked.kubefile.as_posix())
         arguments = dict(asked.arguments)
         kubefile.check(instructions, arguments)
@@ -71,20 +69,19 @@ class ApplicationRecipe:
             added |= archives
         name = kubefile.base(instructions, arguments)
         base = None if name == kubefile.SCRATCH else base_image.local(name, layout.dist)
-        chosen = tuple(entry for entry in entries if entry.path in used)
+        chosen = sources.chosen(asked.context, (entry for entry in entries if entry.path in used))
         texts = [text, repr(asked.arguments), repr(selection.arches), repr(base), name, str(helm)]
-        texts += [_text(asked.ignore)] if asked.ignore else []
-        files = [asked.context / entry.path for entry in chosen if not entry.is_directory]
+        texts += [text_file.read(asked.ignore)] if asked.ignore else []
         return cls(
             selection=selection,
             asked=asked,
             layout=layout,
             helm=helm,
-            entries=chosen,
+            chosen=chosen,
             archives=tuple(path for path in sorted(added) if archive.is_tar(asked.context / path)),
             base=base,
             pulled=Reference.parse(name) if base is None and name != kubefile.SCRATCH else None,
-            key=sources.key(texts, files),
+            key=sources.key(texts, chosen),
             pins=application_lock.load_pins(layout.application_lock(asked.id)),
             found=application_lock.load_record(layout.record(asked.id)),
         )
@@ -112,13 +109,13 @@ class ApplicationRecipe:
 
     def merge(self) -> Merge:
         """Return the build context: the files that the Kubefile copies, and the extracted archives."""
-        root, owner = self.asked.context, f"context {self.asked.context}"
-        pieces = tuple(_piece(root / entry.path, entry.path, owner) for entry in self.entries if not entry.is_directory)
+        owner = f"context {self.asked.context}"
+        pieces = tuple(piece_of(own, own.place, owner, _part(own)) for own in self.chosen if not _is_plain(own))
         branches = tuple(
             Branch(one.tree, f"{EXTRACTED}/{path}", path)
             for path, one in zip(self.archives, self.unpackings(), strict=True)
         )
-        empty = tuple(entry.path for entry in self.entries if entry.is_directory)
+        empty = tuple(own.place for own in self.chosen if _is_plain(own))
         return Merge(self.asked.id, pieces, branches, empty, self._context)
 
     def pinning(self) -> Pinning:
@@ -224,14 +221,10 @@ class ApplicationRecipe:
         return Pack(name, None, package, tuple(inputs), self.layout.package(name))
 
 
-def _piece(source: Path, place: str, owner: str) -> Piece:
-    status = source.lstat()
-    part = "files" if status.st_size >= _LARGE else "config"
-    return Piece(source, place, owner, part, status.st_mode & layer.MODES, users=True)
+def _part(own: Own) -> str:
+    return "files" if own.size >= _LARGE else "config"
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text") from error
+def _is_plain(own: Own) -> bool:
+    """Return whether it is a directory of which there is nothing to say but that it is there."""
+    return own.is_directory and own.mode == FOLDER

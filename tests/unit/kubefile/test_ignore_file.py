@@ -39,16 +39,29 @@ def test_what_is_left_out(lines: str, out: list[str], kept: list[str]) -> None:
     assert [path for path in kept if found.leaves_out(path)] == []
 
 
-def test_the_file_of_containers_comes_before_that_of_docker(tmp_path: Path) -> None:
-    assert not ignore_file.read(tmp_path).leaves_out("a")
-    plant(tmp_path, {".dockerignore": "a\n"})
-    assert ignore_file.read(tmp_path).leaves_out("a")
-    plant(tmp_path, {".containerignore": "b\n"})
-    assert not ignore_file.read(tmp_path).leaves_out("a")
+def test_the_first_of_the_three_that_is_there_counts(tmp_path: Path) -> None:
+    left_out = []
+    for name, text in ((".none", ""), (".dockerignore", "a\n"), (".containerignore", "b\n"), (".sealignore", "c\n")):
+        plant(tmp_path, {name: text})
+        left_out.append([path for path in "abc" if ignore_file.read(tmp_path).leaves_out(path)])
+
+    assert left_out == [[], ["a"], ["b"], ["c"]]
+
+
+@pytest.mark.parametrize("text", ["\ufeffsecret\r\n*.key\r\n!a.key\r\n", "secret\n*.key\n!a.key"])
+def test_a_file_of_windows_is_read_like_any_other(tmp_path: Path, text: str) -> None:
+    plant(tmp_path, {".dockerignore": text})
+
+    found = ignore_file.read(tmp_path)
+
+    assert [path for path in ("secret", "b.key", "a.key", "secret\r") if found.leaves_out(path)] == ["secret", "b.key"]
 
 
 def test_what_is_no_pattern_is_named_with_its_line(tmp_path: Path) -> None:
     plant(tmp_path, {".dockerignore": "a\nb[\n"})
-    assert error_of(ignore_file.read, tmp_path).problem == f"{tmp_path}/.dockerignore:2: 'b[' is no pattern"
+    assert (
+        error_of(ignore_file.read, tmp_path).problem
+        == f"{tmp_path}/.dockerignore:2: 'b[' is no pattern: a bracket is not closed"
+    )
     plant(tmp_path, {".dockerignore": b"\xff"})
     assert "not UTF-8" in error_of(ignore_file.read, tmp_path).problem

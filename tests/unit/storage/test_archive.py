@@ -224,7 +224,22 @@ def test_all_of_an_archive_can_be_unpacked(tmp_path: Path) -> None:
 
     assert found == {"bin/run": "x", "bin/link": "-> /outside/run", "etc/file": "text", "hard": "text"}
     assert manifest.read(tmp_path / "tree.manifest") == manifest.scan(tmp_path / "tree", part="overlay")
-    assert [(tmp_path / "tree" / name).stat().st_mode & 0o777 for name in ("bin/run", "etc/file")] == [0o755, 0o644]
+    assert [(tmp_path / "tree" / name).stat().st_mode & 0o777 for name in ("bin/run", "etc/file")] == [0o700, 0o644]
+
+
+def test_a_directory_of_an_archive_keeps_its_mode_and_nothing_is_for_everybody_to_write(tmp_path: Path) -> None:
+    modes = {"secret": 0o700, "open": 0o777, "tmp": 0o1777, "plain": 0o755}
+    folders = [member(name, tarfile.DIRTYPE) for name in modes]
+    files = [member("secret/key"), member("secret/run")]
+    for one, mode in zip((*folders, *files), (*modes.values(), 0o600, 0o6777), strict=True):
+        one.mode = mode
+
+    unpack(tmp_path, tar_of(*((one, b"") for one in (*folders, *files))))
+
+    found = {entry.path: entry.mode for entry in manifest.read(tmp_path / "tree.manifest")}
+    assert found == {
+        "secret": 0o700, "secret/key": 0o600, "secret/run": 0o755, "open": 0o755, "tmp": 0o1777, "plain": 0o755,
+    }  # fmt: skip
 
 
 def test_an_empty_directory_is_unpacked_and_the_last_of_a_name_counts(tmp_path: Path) -> None:

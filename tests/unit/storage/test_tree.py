@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from clusterimage.storage import manifest, tree
+from clusterimage.storage import manifest, own_tree, tree
 from clusterimage.storage.manifest import Entry
 from clusterimage.storage.tree import Branch, Piece
 from clusterimage.values.digest import of_bytes
@@ -51,7 +52,7 @@ def test_the_manifest_says_what_is_in_it_and_whose_part_it_is(tmp_path: Path, so
         tmp_path / "dest",
         laid,
         piece(source / "a", "run", mode=0o755, sha256=HEX_A),
-        piece(source / "link", "users", users=True),
+        tree.piece_of(own_tree.read(source / "link", ""), "users", "me", "config"),
         empty=("registry",),
     )
 
@@ -62,6 +63,64 @@ def test_the_manifest_says_what_is_in_it_and_whose_part_it_is(tmp_path: Path, so
         Entry("run", 0o755, 1, HEX_A, part="config"),
         Entry("users", 0o777, link="/nowhere", part="config"),
     )
+
+
+def users(root: Path, rank: int = 0) -> tuple[Piece, ...]:
+    return tuple(tree.piece_of(one, f"rootfs/{one.place}", "me", "overlay", rank) for one in own_tree.walk(root))
+
+
+def test_a_tree_of_the_user_s_is_merged_with_its_modes_and_links(tmp_path: Path) -> None:
+    mine = plant(
+        tmp_path / "mine", {"etc/key": "k", "etc/pki/ca": "c", "var/empty/": "", "now": "-> etc", "no": "-> /x"}
+    )
+    for name, mode in {"etc/key": 0o640, "etc/pki": 0o750, "var/empty": 0o1777}.items():
+        (mine / name).chmod(mode)
+
+    merge(tmp_path / "dest", *users(mine), branch(tmp_path / "other", {"etc/pki/other": "o"}, "rootfs"))
+
+    assert [(one.path, f"{one.mode:o}", one.link) for one in manifest.read(tmp_path / "dest.manifest")] == [
+        ("rootfs/etc/key", "640", ""),
+        ("rootfs/etc/pki", "750", ""),
+        ("rootfs/etc/pki/ca", "644", ""),
+        ("rootfs/etc/pki/other", "644", ""),
+        ("rootfs/no", "777", "/x"),
+        ("rootfs/now", "777", "etc"),
+        ("rootfs/var/empty", "1777", ""),
+    ]
+
+
+def test_of_two_modes_of_a_directory_the_one_of_the_higher_rank_counts(tmp_path: Path) -> None:
+    one, other = (plant(tmp_path / name, {"etc/a": "a"}) for name in ("one", "other"))
+    (one / "etc").chmod(0o700)
+    (other / "etc").chmod(0o750)
+
+    merge(tmp_path / "dest", *users(one), *users(other, rank=1))
+
+    assert [entry.mode for entry in manifest.read(tmp_path / "dest.manifest")] == [0o750, 0o644]
+
+
+@pytest.mark.parametrize("below", ["link/x", "link/"])
+def test_nothing_is_laid_below_a_link_of_the_user_s(tmp_path: Path, below: str) -> None:
+    mine = plant(tmp_path / "mine", {"link": "-> /outside"})
+
+    error = error_of(merge, tmp_path / "dest", *users(mine), branch(tmp_path / "b", {below: ""}, "rootfs"))
+
+    assert error.problem.startswith("rootfs/link: me brings it, and ")
+
+
+def test_a_set_id_bit_is_dropped_and_that_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    mine = plant(tmp_path / "mine", {"bin/su": "s", "bin/wall": "w", "bin/ls": "l", "group/": ""})
+    for name, mode in {"bin/su": 0o4755, "bin/wall": 0o2555, "bin/ls": 0o755, "group": 0o2775}.items():
+        (mine / name).chmod(mode)
+    pieces = users(mine)
+
+    merge(tmp_path / "dest", *pieces, *(replace(one, place=f"again/{one.place}") for one in pieces))
+
+    modes = {one.path: one.mode for one in manifest.read(tmp_path / "dest.manifest")}
+    assert (modes["rootfs/bin/su"], modes["rootfs/bin/wall"], modes["rootfs/group"]) == (0o755, 0o555, 0o755)
+    said = [record.getMessage() for record in caplog.records]
+    assert [line.partition(": ")[0] for line in said] == [f"{mine}/bin/su", f"{mine}/bin/wall"]
+    assert all(record.notice for record in caplog.records)  # type: ignore[attr-defined]
 
 
 def test_an_older_tree_goes(tmp_path: Path, source: Path) -> None:
