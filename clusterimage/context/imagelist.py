@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from clusterimage.values import text_file
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
 
@@ -17,15 +18,11 @@ def read(path: Path) -> tuple[Reference, ...]:
 def lines(path: Path) -> list[tuple[int, str]]:
     """Return the lines that are not empty with their numbers, without comments, quotes and blanks."""
     try:
-        found = path.read_text("utf-8-sig").splitlines()
+        found = text_file.read(path).splitlines()
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file", hint="make it, one image a line; it may be empty") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text", hint="one image a line, like quay.io/org/name:tag") from error
-    plain = (
-        (number, line.partition("#")[0].strip().strip("\"'").strip()) for number, line in enumerate(found, start=1)
-    )
-    return [(number, name) for number, name in plain if name]
+    plain = (line.partition("#")[0].strip().strip("\"'").strip() for line in found)
+    return [(number, name) for number, name in enumerate(plain, start=1) if name]
 
 
 def parsed(path: Path, names: Iterable[tuple[int, str]]) -> tuple[Reference, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from clusterimage.catalog import kubeadm
 from clusterimage.context import template
 from clusterimage.context.template import Template
-from clusterimage.values.errors import ConfigError
+from clusterimage.values import text_file
 from clusterimage.values.version import Version
 
 
@@ -79,7 +79,7 @@ def names(variables: Variables, own: Path | None = None, facts: tuple[Path, ...]
     )
     documents = kubeadm.documents(settings, variables.rules)
     if own is not None:
-        documents = _merged(documents, _read(own), facts)
+        documents = _merged(documents, text_file.read(own), facts)
     # Other users of the subnets (a CNI's IP pool) need the values after the merge.
     networking = kubeadm.networking(documents)
     return {
@@ -122,10 +122,3 @@ def _merged(documents: kubeadm.Documents, source: str, facts: tuple[Path, ...]) 
     gates.check(merged.bodies, gates.known(of_gates, kubernetes), kubernetes)
     flags.check(merged.bodies, flags.known(of_flags, kubernetes), kubernetes)
     return merged
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text", hint="save it as UTF-8") from error

@@ -9,7 +9,8 @@ from typing import Any
 
 from clusterimage.storage import files, manifest
 from clusterimage.storage.archive import rooted
-from clusterimage.values.errors import ClusterImageError, CollisionError, ConfigError
+from clusterimage.values import text_file
+from clusterimage.values.errors import CollisionError, ConfigError
 
 SUFFIX = ".j2"
 
@@ -63,10 +64,7 @@ def _text(source: Path, variables: dict[str, Any]) -> str:
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )
-    try:
-        text = source.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ClusterImageError(f"{source}: not UTF-8 text", hint="drop the .j2 to copy it as it is") from error
+    text = text_file.read(source, "drop the .j2 to copy it as it is")
     try:
         return environment.from_string(text, globals=None).render(variables)
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:

@@ -1,6 +1,8 @@
 """Parse and evaluate Kubefiles, with the syntax and meaning of `sealer build`.
 
-parse.py         lines, words, variables
+parse.py         lines, words, variables; which instructions are refused
+flags.py         --chmod, --chown and the flags that are refused
+patterns.py      patterns of paths
 sources.py       resolve source paths and patterns in the build context, and destinations
 applications.py  APP, CNI, CSI, APPCMDS, APPENV, LAUNCH, CMDS, CMD
 ignore_file.py   what .containerignore or .dockerignore leaves out of the build context

@@ -11,22 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from clusterimage.kubefile import applications
+from clusterimage.kubefile import applications, flags
 from clusterimage.kubefile.applications import pairs
 from clusterimage.kubefile.content import Content, Inherited
-from clusterimage.kubefile.parse import Instruction
+from clusterimage.kubefile.parse import BUILDER, Instruction, unknown
 from clusterimage.kubefile.sources import Context, lay, local
 from clusterimage.storage.manifest import Entry
 from clusterimage.values.table import nearest
 
 SCRATCH = "scratch"
 _KUBEVERSION = "app.alpha.sealer.io/supported-kube-version"
-_FLAGS = {
-    "--from": "there are no build stages: build the other image by itself",
-    "--chown": "every file belongs to root in an image",
-    "--chmod": "the mode of the file in the build context is what counts",
-    "--platform": "the platforms are chosen by platform=",
-}
 
 
 @dataclass(slots=True)
@@ -40,12 +34,13 @@ class _Run:
     begun: bool = False
 
     def words(self, instruction: Instruction) -> tuple[str, ...]:
-        """Return the words of an instruction; a flag raises ConfigError with the reason."""
-        words = instruction.words(self.variables)
-        if words and words[0].startswith("--"):
-            flag = words[0].partition("=")[0]
-            raise instruction.error(f"{flag} cannot be given", _FLAGS.get(flag, "leave it out"))
-        return words
+        """Return the words of an instruction behind its flags; one that is not read raises ConfigError."""
+        flags.check(instruction)
+        return flags.split(instruction.words(self.variables))[1]
+
+    def mode(self, instruction: Instruction) -> int | None:
+        """Return the mode that --chmod gives what is copied, None without it."""
+        return flags.mode(instruction, flags.split(instruction.words(self.variables))[0])
 
 
 def evaluate(
@@ -116,7 +111,8 @@ def _sources(run: _Run, instruction: Instruction) -> list[str]:
 
 
 def _platform(arch: str) -> dict[str, str]:
-    return {"ARCH": arch, "TARGETARCH": arch, "TARGETOS": "linux", "TARGETPLATFORM": f"linux/{arch}"}
+    target = {"TARGETARCH": arch, "TARGETOS": "linux", "TARGETPLATFORM": f"linux/{arch}", "TARGETVARIANT": ""}
+    return {"ARCH": arch, **target}
 
 
 def _step(run: _Run, instruction: Instruction) -> None:
@@ -151,6 +147,8 @@ def _arg(run: _Run, instruction: Instruction) -> None:
         name, equals, default = word.partition("=")
         if name in run.arguments or equals:
             run.variables[name] = run.arguments.get(name, default)
+        elif name in BUILDER:
+            raise unknown(instruction, name, run.variables)
         elif name not in run.variables:
             hint = f"give it one: args={name}=VALUE, or ARG {name}=DEFAULT"
             raise instruction.error(f"{name} has no value", hint)
@@ -191,7 +189,7 @@ def _copy(run: _Run, instruction: Instruction) -> None:
     found = [one for source in sources for one in run.context.find(instruction, source)]
     if instruction.verb == "ADD":
         found = [(None if one.is_directory else run.context.archive(one.path)) or one for one in found]
-    lay(instruction, run.content, found, destination)
+    lay(instruction, run.content, found, destination, run.mode(instruction))
 
 
 _OWN = {

@@ -1,8 +1,8 @@
 """Parser of Kubefiles: lines, instructions, and words with variable expansion.
 
 The syntax is a Dockerfile's (https://docs.docker.com/reference/dockerfile): `#` starts a comment line, a trailing `\\`
-continues the line, words are split at whitespace, '…' is literal, "…" and bare words expand $NAME, ${NAME},
-${NAME:-default} and ${NAME:+other}.
+continues the line (`# escape=` above all else names another character), words are split at whitespace, '…' is literal,
+"…" and bare words expand $NAME, ${NAME}, ${NAME:-default} and ${NAME:+other}.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clusterimage.values import text_file
 from clusterimage.values.errors import ConfigError
 from clusterimage.values.table import nearest
 
@@ -19,23 +20,40 @@ VERBS = (
     *("FROM", "ARG", "ENV", "COPY", "ADD", "LABEL", "MAINTAINER", "KUBEVERSION"),
     *("APP", "CNI", "CSI", "APPCMDS", "APPENV", "LAUNCH", "CMDS", "CMD"),
 )
-_UNSUPPORTED = {
+_NOT_STARTED = "a cluster image is not started as a container"
+UNSUPPORTED = {
     "RUN": (
         "nothing is executed at build time: it would run foreign code as on this host",
         "do it before the build and COPY the result, or at run time with CMDS or an APP",
     ),
-    "ENTRYPOINT": ("a cluster image is not started as a container", "say what is launched with LAUNCH or CMDS"),
+    "ENTRYPOINT": (_NOT_STARTED, "say what is launched with LAUNCH or CMDS"),
+    "USER": (_NOT_STARTED, "leave it out; who runs a program is said in its unit file or its manifest"),
+    "WORKDIR": (_NOT_STARTED, "write destinations from the root, and `cd` into commands"),
+    "VOLUME": (_NOT_STARTED, "leave it out; volumes are said in the manifests of an APP"),
+    "EXPOSE": (_NOT_STARTED, "leave it out; ports are said in the manifests of an APP"),
+    "HEALTHCHECK": (_NOT_STARTED, "leave it out; probes are said in the manifests of an APP"),
+    "STOPSIGNAL": (_NOT_STARTED, "leave it out"),
+    "SHELL": ("nothing is executed at build time", "leave it out"),
+    "ONBUILD": ("nothing is done when somebody builds on an image", "write it into the other Kubefile"),
 }
+BUILDER = ("BUILDPLATFORM", "BUILDOS", "BUILDARCH", "BUILDVARIANT")
+_DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+)")
+_ESCAPES = ("\\", "`")
+_HERE_DOCUMENT = re.compile(r"(?:^|\s)<<-?[\"']?\w")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^}]*))?\})")
 
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction: `where` is FILE:LINE for messages, `rest` the text after the verb."""
+    """One instruction: `where` is FILE:LINE for messages, `rest` the text after the verb.
+
+    `escape` is the character that takes the next one as it is.
+    """
 
     where: str
     verb: str
     rest: str
+    escape: str = "\\"
 
     def error(self, problem: str, hint: str = "") -> ConfigError:
         """Return a ConfigError with FILE:LINE and the verb."""
@@ -66,15 +84,19 @@ class Instruction:
 def parse(text: str, name: str) -> tuple[Instruction, ...]:
     """Parse a Kubefile; an unknown or unsupported instruction raises ConfigError with file and line."""
     found = []
-    for number, line in _lines(text):
+    text = text_file.without_mark(text)
+    escape = _escape(text, name)
+    for number, line in _lines(text, escape):
         verb, *rest = line.split(maxsplit=1)
-        instruction = Instruction(f"{name}:{number}", verb.upper(), rest[0] if rest else "")
-        if instruction.verb in _UNSUPPORTED:
-            raise instruction.error(*_UNSUPPORTED[instruction.verb])
+        instruction = Instruction(f"{name}:{number}", verb.upper(), rest[0] if rest else "", escape)
+        if instruction.verb in UNSUPPORTED:
+            raise instruction.error(*UNSUPPORTED[instruction.verb])
         if instruction.verb not in VERBS:
             raise ConfigError(f"{name}:{number}: unknown instruction '{verb}'", hint=nearest(verb.upper(), VERBS))
         if not instruction.rest:
             raise instruction.error("needs at least one word")
+        if instruction.verb in ("COPY", "ADD") and _HERE_DOCUMENT.search(instruction.rest):
+            raise instruction.error("here-documents are not read", "write the text into a file of the build context")
         found.append(instruction)
     _check_from(found, name)
     return tuple(found)
@@ -90,7 +112,21 @@ def _check_from(instructions: list[Instruction], name: str) -> None:
         raise stages[1].error("only one is possible: there are no build stages", "build the other image by itself")
 
 
-def _lines(text: str) -> list[tuple[int, str]]:
+def _escape(text: str, name: str) -> str:
+    """Return the character that escapes: of the directives, which stand above all else, the one that names it."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        found = _DIRECTIVE.fullmatch(line.strip())
+        if found is None:
+            break
+        if found[1].lower() == "escape":
+            if found[2] not in _ESCAPES:
+                problem = f"{name}:{number}: '{found[2]}' cannot be what escapes"
+                raise ConfigError(problem, hint="# escape=` or # escape=\\, or leave the line out")
+            return found[2]
+    return _ESCAPES[0]
+
+
+def _lines(text: str, escape: str) -> list[tuple[int, str]]:
     """Return (number of the first line, text), without comments and blank lines, continuation lines joined."""
     lines: list[tuple[int, str]] = []
     begun, pending = 0, ""
@@ -99,7 +135,7 @@ def _lines(text: str) -> list[tuple[int, str]]:
         if not line or line.startswith("#"):
             continue
         begun = begun or number
-        if line.endswith("\\"):
+        if line.endswith(escape):
             pending += line[:-1].rstrip() + " "
             continue
         lines.append((begun, pending + line))
@@ -138,7 +174,8 @@ class _Words:
             self.at = found.end()
             return _value(self.instruction, found, self.variables, self.lenient)
         self.at += 1
-        if char == "\\" and self.at < len(self.text) and (not quoted or self.text[self.at] in '"\\$'):
+        escape = self.instruction.escape
+        if char == escape and self.at < len(self.text) and (not quoted or self.text[self.at] in f'"{escape}$'):
             self.at += 1
             return self.text[self.at - 1]
         if quoted or char not in "'\"":
@@ -172,7 +209,16 @@ def _value(instruction: Instruction, found: re.Match[str], variables: Mapping[st
         return value or ""
     if operator.endswith("-") or lenient:
         return other
-    raise instruction.error(f"${name} is not known", nearest(name, tuple(variables)))
+    raise unknown(instruction, name, variables)
+
+
+def unknown(instruction: Instruction, name: str, variables: Mapping[str, str]) -> ConfigError:
+    """Return the error of a variable without a value."""
+    if name in BUILDER:
+        hint = "$ARCH and $TARGETPLATFORM are what is built for; or leave it out"
+        return instruction.error(f"${name} is the machine that builds, where nothing is executed", hint)
+    hint = nearest(name, tuple(variables)) if variables else f"declare it above: ARG {name}=VALUE"
+    return instruction.error(f"${name} is not known", hint)
 
 
 def _expanded(instruction: Instruction, text: str, variables: Mapping[str, str], lenient: bool) -> str:

@@ -183,12 +183,12 @@ def destination(instruction: Instruction, text: str) -> str:
     return "" if place == "." else place
 
 
-def lay(instruction: Instruction, content: Content, found: list[Found], text: str) -> None:
+def lay(instruction: Instruction, content: Content, found: list[Found], text: str, mode: int | None = None) -> None:
     """Copy the sources to the destination `text`, with the semantics of docker's COPY.
 
     The content of a directory is copied below it, with the modes of the directories within, not its own. A file is
     copied into it if it ends with a slash or is a directory of the image, else it gets that name; several sources
-    require a directory.
+    require a directory. With a `mode` files and the directories within have that one.
     """
     target = destination(instruction, text)
     into = text.endswith("/") or content.is_directory(target)
@@ -199,11 +199,18 @@ def lay(instruction: Instruction, content: Content, found: list[Found], text: st
             if target and not content.is_directory(target) and all(entry.path == one.path for entry in one.entries):
                 content.put(instruction, target, replace(one.entries[0], mode=FOLDER))
             for inside in one.folders():
-                content.open(_join(target, inside))
+                if mode is None:
+                    content.open(_join(target, inside))
+                else:
+                    content.put(instruction, _join(target, inside), Entry(f"{one.path}/{inside}", mode, part="config"))
             for inside, entry in one.inside():
-                content.put(instruction, _join(target, inside), entry)
+                content.put(instruction, _join(target, inside), _of_mode(entry, mode))
             continue
-        content.put(instruction, _join(target, one.name) if into else target, one.entries[0])
+        content.put(instruction, _join(target, one.name) if into else target, _of_mode(one.entries[0], mode))
+
+
+def _of_mode(entry: Entry, mode: int | None) -> Entry:
+    return entry if mode is None or entry.link else replace(entry, mode=mode)
 
 
 def _join(target: str, name: str) -> str:

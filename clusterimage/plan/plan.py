@@ -35,6 +35,7 @@ from clusterimage.plan.work_items import (
     Unlisted,
     Unpacking,
 )
+from clusterimage.values import text_file
 from clusterimage.values.errors import ConfigError, NewerFormatError
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ def _own_tags(layout: Layout) -> OwnTags:
     from clusterimage.catalog import kubeadm  # it parses YAML, for this file only
 
     try:
-        return OwnTags(*kubeadm.image_tags(kubeadm.parse(path.read_text("utf-8"))))
-    except (ConfigError, UnicodeDecodeError):
+        return OwnTags(*kubeadm.image_tags(kubeadm.parse(text_file.read(path))))
+    except ConfigError:
         return OwnTags()  # whoever renders it says what is wrong with it
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from clusterimage.values import text_file
 from clusterimage.values.errors import ConfigError, NewerFormatError
 
 T = TypeVar("T")
@@ -24,11 +25,10 @@ class Table:
     def load(cls, path: Path) -> Table:
         """Read the file at `path`; a missing or malformed one raises ConfigError with the line."""
         try:
-            with path.open("rb") as stream:
-                return cls(path.as_posix(), tomllib.load(stream))
+            return cls(path.as_posix(), tomllib.loads(text_file.read(path)))
         except FileNotFoundError as error:
             raise ConfigError(f"{path}: no such file") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path}: not valid TOML: {error}", hint="mend that line") from error
 
     @classmethod

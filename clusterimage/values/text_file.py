@@ -9,12 +9,12 @@ from clusterimage.values.errors import ConfigError
 _MARK = "\ufeff"
 
 
-def read(path: Path) -> str:
+def read(path: Path, hint: str = "save it as UTF-8") -> str:
     """Return the text of the file at `path` without a byte order mark; what is no UTF-8 raises ConfigError."""
     try:
         return without_mark(path.read_text("utf-8"))
     except UnicodeDecodeError as error:
-        hint = "save it as UTF-8" + (", it is UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "")
+        hint += "; it looks like UTF-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
         raise ConfigError(f"{path}: not UTF-8 text", hint=hint) from error
 
 

@@ -73,6 +73,51 @@ def test_windows_lines_are_lines() -> None:
     assert [one.words({}) for one in found] == [("scratch",), ("a=b",)]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_word() -> None:
+    found = kubefile.parse("\ufeffFROM scratch\r\nLABEL a=b\r\n", "K")
+
+    assert [(one.where, one.verb) for one in found] == [("K:1", "FROM"), ("K:2", "LABEL")]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("# escape=`\nFROM scratch\nLABEL a=b `\n  c=d`\n`\n e=f\n", "a=b c=d e=f"),
+        ('#Escape = `\nFROM scratch\nLABEL a=x`" b=C:\\y\n', 'a=x" b=C:\\y'),
+        ("# syntax=docker/dockerfile:1\n# escape=\\\nFROM scratch\nLABEL a=b \\\n c=d\n", "a=b c=d"),
+        ("\ufeff# escape=`\r\nFROM scratch\r\nLABEL a=b `\r\n c=d\r\n", "a=b c=d"),
+        ("# a word first\n# escape=`\nFROM scratch\nLABEL a=b \\\n c=d\n", "a=b c=d"),
+        ("\n# escape=`\nFROM scratch\nLABEL a=b \\\n c=d\n", "a=b c=d"),
+    ],
+)
+def test_a_directive_above_all_else_names_what_escapes(text: str, words: str) -> None:
+    *_, label = kubefile.parse(text, "K")
+
+    assert " ".join(label.words({})) == words
+
+
+def test_what_cannot_escape_is_named() -> None:
+    error = error_of(kubefile.parse, "# escape=^\nFROM scratch\n", "K")
+
+    assert error.problem == "K:1: '^' cannot be what escapes"
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["COPY --chmod=600 imageList x"], {"x": 0o600}),
+        (["COPY --chown=0:0 --chmod=0400 imageList x"], {"x": 0o400}),
+        (["COPY --chmod=0666 imageList x"], {"x": 0o666}),
+        (["ADD --chmod=700 rootfs x"], {"x/Kubefile": 0o700, "x/etc": 0o700, "x/etc/link": 0o777, "x/manifests": 0o700,
+                                        "x/registry": 0o700}),
+        (["COPY --chmod=755 rootfs/etc x"], {"x/link": 0o777}),
+        (["ARG MODE=640", "COPY --chmod=$MODE imageList x"], {"x": 0o640}),
+    ],
+)  # fmt: skip
+def test_chmod_is_the_mode_of_files_and_of_directories_within(lines: list[str], expected: dict[str, int]) -> None:
+    assert {entry.path: entry.mode for entry, _ in kubefile.entries(evaluate(*lines))} == expected
+
+
 @pytest.mark.parametrize(
     ("line", "problem", "hint"),
     [

@@ -99,9 +99,9 @@ def test_a_directory_that_is_named_and_filled_comes_once(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
-    [(0o644, 0o644), (0o600, 0o600), (0o440, 0o440), (0o711, 0o711), (0o664, 0o644), (0o777, 0o755), (0o4755, 0o755)],
+    [(0o644, 0o644), (0o600, 0o600), (0o440, 0o440), (0o711, 0o711), (0o666, 0o666), (0o6777, 0o777), (0o4755, 0o755)],
 )
-def test_a_mode_is_kept_but_for_what_a_umask_decides(tmp_path: Path, mode: int, expected: int) -> None:
+def test_a_mode_is_kept_but_for_set_id_bits(tmp_path: Path, mode: int, expected: int) -> None:
     write(tmp_path, text("d/a", mode=mode))
 
     assert [info.mode for info in read(tmp_path)] == [0o755, expected]

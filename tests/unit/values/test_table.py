@@ -37,7 +37,13 @@ def test_a_malformed_file_is_named_with_its_line(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_malformed(tmp_path: Path) -> None:
     (tmp_path / "v.toml").write_bytes(b"a = '\xff'")
 
-    assert "v.toml: not valid TOML: " in error_of(Table.load, tmp_path / "v.toml").problem
+    assert error_of(Table.load, tmp_path / "v.toml").problem == f"{tmp_path}/v.toml: not UTF-8 text"
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
+    (tmp_path / "v.toml").write_bytes(b"\xef\xbb\xbf[a]\r\nb = '1'\r\n")
+
+    assert Table.load(tmp_path / "v.toml").values == {"a": {"b": "1"}}
 
 
 @pytest.mark.parametrize(
