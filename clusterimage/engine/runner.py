@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import doit.cmd_base
-import doit.cmd_info
 import doit.cmd_run
 from doit.exceptions import InvalidCommand, TaskFailed
 from doit.runner import Runner
@@ -27,6 +26,7 @@ from clusterimage.engine import action, noop_cache
 from clusterimage.engine.invocation import plan
 from clusterimage.engine.reporter import LineReporter
 from clusterimage.engine.state import ContentChecker, State
+from clusterimage.engine.words import Words
 from clusterimage.plan import formats
 from clusterimage.storage import files
 from clusterimage.values import stamp
@@ -35,6 +35,7 @@ from clusterimage.values.errors import ClusterImageError, from_os_error
 _FETCHING_AT_ONCE = 8
 _SENDING_AT_ONCE = 4
 _ARGUMENTS_OF_RUNNER = 5  # doit gives the number of processes behind them
+_TAKE_TASKS = ("run", "list", "info", "clean", "forget", "ignore", "reset-dep")
 _AGAIN = "CLUSTERIMAGE_AGAIN"  # set for the second run of a command that made a lock
 
 
@@ -44,7 +45,7 @@ def config(default_tasks: list[str]) -> dict[str, Any]:
     doit.cmd_base.Dependency = State
     for name in ("Runner", "MRunner", "MThreadRunner"):  # whatever -n and -P say
         setattr(doit.cmd_run, name, PoolRunner)
-    doit.cmd_info.Info._execute = _known_tasks_only(doit.cmd_info.Info._execute)
+    doit.cmd_base.NamespaceTaskLoader.load_tasks = _with_meaning(doit.cmd_base.NamespaceTaskLoader.load_tasks)
     return {
         "default_tasks": default_tasks,
         "backend": "sqlite3",
@@ -186,15 +187,29 @@ class PoolRunner(Runner):  # type: ignore[misc]
         self._again = self._again or bool((task.meta or {}).get("again"))
 
 
-def _known_tasks_only(execute: Callable[..., int]) -> Callable[..., int]:
-    """Let `doit info` say in a line that there is no such task; stock doit shows a traceback."""
+def _with_meaning(load: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """Have what loads tasks also look at the words that name them, for every command that takes some.
 
-    @functools.wraps(execute)  # doit reads the names of the arguments off the signature
-    def wrapped(*args: Any, **options: Any) -> int:
-        try:
-            return execute(*args, **options)
-        except KeyError as error:
-            raise InvalidCommand(f"{error} is no task of this selection; see doit list --all") from None
+    Stock doit takes patterns for a run only, and one that matches nothing is a run of nothing that succeeds.
+    """
+
+    @functools.wraps(load)
+    def wrapped(self: Any, cmd: Any, pos_args: list[str]) -> list[Any]:
+        tasks = load(self, cmd, pos_args)
+        if cmd.get_name() in _TAKE_TASKS and pos_args:
+            runs = cmd.get_name() == "run"
+            words = Words(
+                tasks=[task.name for task in tasks],
+                unlocked={task.name for task in tasks if (task.meta or {}).get("again")},
+                targets={target for task in tasks for target in task.targets} if runs else (),
+                commands=self.cmd_names if runs else (),
+                runs=runs,
+            )
+            try:
+                pos_args[:] = words.meant(pos_args)  # the list that doit goes on with
+            except ClusterImageError as error:
+                raise InvalidCommand(str(error)) from None
+        return tasks
 
     return wrapped
 

@@ -243,12 +243,33 @@ def test_a_damaged_database_is_put_aside(built_by: Callable[..., Project]) -> No
     assert project.digest() == good
 
 
-def test_a_task_that_does_not_exist_is_said(built: Project) -> None:
-    for words in (["bulid"], ["package:v1.22.15-dokcer"], ["info", "package:v1.22.15-dokcer"]):
-        result = built.doit(*words, "mirror=embedded")
+@pytest.mark.parametrize("command", [(), ("run",), ("list",), ("info",), ("clean",), ("forget",), ("ignore",)])
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("bulid", "'bulid' is no task of this selection\n  hint: did you mean build?"),
+        ("package:v1.22.15-dokcer", "is no task of this selection\n  hint: did you mean package:v1.22.15-docker?"),
+        (
+            "pul-images:*arm64",
+            "'pul-images:*arm64' matches no task of this selection\n  hint: did you mean pull-images:*arm64?",
+        ),
+        ("package:*-dokcer", "matches no task of this selection\n  hint: did you mean package:v1.22.15-docker"),
+        ("package:*nothing*", "'package:*nothing*' matches no task of this selection\n  hint: see doit list --all"),
+        ("*qqq", "'*qqq' matches no task of this selection\n  hint: see doit list --all"),
+    ],
+)
+def test_a_word_that_means_no_task_is_an_error(built: Project, command: tuple[str, ...], word: str, says: str) -> None:
+    before = sorted((built.root / "dist").rglob("*"))
 
-        assert result.code != 0 and "Traceback" not in result.text
-        assert words[-1] in result.text
+    result = built.doit(*command, "mirror=embedded", word)
+
+    assert (result.code, result.out) == (3, "")
+    assert says in result.err and len(result.err.splitlines()) == 2
+    assert sorted((built.root / "dist").rglob("*")) == before
+
+
+def test_a_command_with_a_slip_of_the_pen_is_named(built: Project) -> None:
+    assert "hint: did you mean forget?" in built.doit("froget").err
 
 
 def test_python_and_doit_from_another_directory(built: Project, tmp_path: Path) -> None:

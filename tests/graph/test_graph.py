@@ -134,6 +134,28 @@ def test_tab_completion_is_made(built: Project) -> None:
     assert "package" in built.doit("tabcompletion", "--hardcode-tasks", "mirror=embedded").out
 
 
+@pytest.mark.parametrize("word", ["download:*kubectl*amd64", "download:kubectl-1.22.15-amd64"])
+def test_some_tasks_of_a_version_without_a_lock_are_run_when_it_is_locked(project: Project, word: str) -> None:
+    result = project.doit(word, "mirror=embedded")
+
+    assert result.code == 0, result.text
+    assert result.out.count("\ndownload ") == 1 and "locked v1.22.15" in result.out
+
+
+def test_patterns_choose_for_every_command(built_by: Callable[..., Project]) -> None:
+    project = built_by()
+
+    listed = project.doit("list", "--quiet", "package:*", "mirror=embedded").out.split()
+    assert listed == ["package:v1.22.15-docker", "package:v1.22.15-docker-calico"]
+    assert "package:v1.22.15-docker-calico" in project.doit("info", "package:*calico", "mirror=embedded").out
+    assert "must select *one* task" in project.doit("info", "package:*", "mirror=embedded").err
+    forgotten = project.doit("forget", "package:*", "mirror=embedded").out.splitlines()
+    assert forgotten == [f"forgetting {name}" for name in listed]
+    assert "2 tasks run" in project.doit("package:*", "mirror=embedded").out
+    project.doit("clean", "package:*calico", "mirror=embedded")
+    assert [path.name for path in sorted((project.root / "dist/embedded").iterdir())] == ["v1.22.15-docker"]
+
+
 def test_steps_can_be_chosen_by_a_pattern(project: Project) -> None:
     project.doit("lock", "mirror=embedded")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import Project
-from tests.graph.user_image import BASE, Built, good, package
+from tests.graph.user_image import BASE, Built, again, good
 from tests.unit.conftest import plant
 
 
@@ -15,17 +15,17 @@ def windows(text: str) -> bytes:
 
 
 def test_a_kubefile_its_lists_and_its_ignore_file(user: Project) -> None:
-    files: dict[str, str | bytes] = {
+    files = {
         "manifests/imageList": windows("busybox:1.35.0\nquay.io/a/b:v1\n"),
         ".dockerignore": windows("secret\n"),
         "ignore": windows("quay.io/a/b:v1\n"),
-        "secret": "s",
+        "secret": b"s",
     }
     kubefile = windows(f"FROM {BASE}\nCOPY . mine/\nCOPY manifests \\\n  manifests/\nLABEL a=b\n")
 
-    files["Kubefile"] = kubefile
+    plant(user.root / "app", {**files, "Kubefile": kubefile})
 
-    good(package(user, "", "ignore=app/ignore", **files))
+    good(again(user, "ignore=app/ignore"))
 
     built, base = Built(user), Built(user, "v1.22.15-docker")
     assert {*built.tags()} - {*base.tags()} == {"library/busybox:1.35.0"}
