@@ -12,6 +12,8 @@ from clusterimage.context.template import Template
 from clusterimage.values import text_file
 from clusterimage.values.version import Version
 
+CHECKED = (".json", ".toml", ".yml", ".yaml")  # what documents.py reads
+
 
 @dataclass(frozen=True, slots=True)
 class Variables:
@@ -44,7 +46,8 @@ class Variables:
 class Rendering:
     """Templates, their variables, literal texts (place, text), and the path of a user's own kubeadm.yml.
 
-    `facts` are the tables of the fields, feature gates and flags that it may have: they refuse, and change nothing.
+    `facts` are the tables of the fields, feature gates and flags that it may have, `shipped` the user's JSON, TOML and
+    YAML that is no template: both refuse, and change nothing.
     """
 
     templates: tuple[Template, ...]
@@ -52,16 +55,21 @@ class Rendering:
     texts: tuple[tuple[str, str], ...]
     kubeadm: Path | None = None
     facts: tuple[Path, ...] = field(default=(), compare=False)
+    shipped: tuple[Path, ...] = field(default=(), compare=False)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Every file that is read, without duplicates."""
         own = (self.kubeadm,) if self.kubeadm else ()
-        return tuple(dict.fromkeys((*(template.source for template in self.templates), *own)))
+        return tuple(dict.fromkeys((*(template.source for template in self.templates), *own, *self.shipped)))
 
 
 def write(rendering: Rendering, dest: Path) -> None:
     """Render into the tree `dest`; its manifest is written last."""
+    from clusterimage.context import documents  # it knows the formats, which only an action needs
+
+    for path in rendering.shipped:
+        documents.check(path)
     values = names(rendering.variables, rendering.kubeadm, rendering.facts)
     template.render(rendering.templates, values, dict(rendering.texts), dest)
 
@@ -77,11 +85,11 @@ def names(variables: Variables, own: Path | None = None, facts: tuple[Path, ...]
         service_subnet=variables.service_subnet,
         flavor=variables.flavor,
     )
-    documents = kubeadm.documents(settings, variables.rules)
+    made = kubeadm.documents(settings, variables.rules)
     if own is not None:
-        documents = _merged(documents, text_file.read(own), facts)
+        made = _merged(made, text_file.read(own), facts)
     # Other users of the subnets (a CNI's IP pool) need the values after the merge.
-    networking = kubeadm.networking(documents)
+    networking = kubeadm.networking(made)
     return {
         "k8s": str(variables.kubernetes),
         "cri": variables.cri,
@@ -103,21 +111,21 @@ def names(variables: Variables, own: Path | None = None, facts: tuple[Path, ...]
         "service_subnet": networking["serviceSubnet"],
         "images": variables.images,
         "own_images": variables.own_images,
-        "kubeadm_yml": kubeadm.text(documents),
-        "kubeadm_yml_tmpl": kubeadm.template(documents),
+        "kubeadm_yml": kubeadm.text(made),
+        "kubeadm_yml_tmpl": kubeadm.template(made),
     }
 
 
-def _merged(documents: kubeadm.Documents, source: str, facts: tuple[Path, ...]) -> kubeadm.Documents:
+def _merged(made: kubeadm.Documents, source: str, facts: tuple[Path, ...]) -> kubeadm.Documents:
     user = kubeadm.parse(source)
     if not facts:
-        return kubeadm.merge(documents, user)
+        return kubeadm.merge(made, user)
     from clusterimage.catalog.kubeadm import fields, flags, gates  # for a kubeadm.yml of the user's only
 
-    kubernetes, (of_fields, of_gates, of_flags) = documents.settings.kubernetes, facts
+    kubernetes, (of_fields, of_gates, of_flags) = made.settings.kubernetes, facts
     known = fields.load(of_fields, kubernetes)
     fields.check(source, known)
-    merged = kubeadm.merge(documents, user)
+    merged = kubeadm.merge(made, user)
     fields.check_merged(merged.bodies, known, kubernetes)
     gates.check(merged.bodies, gates.known(of_gates, kubernetes), kubernetes)
     flags.check(merged.bodies, flags.known(of_flags, kubernetes), kubernetes)

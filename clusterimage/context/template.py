@@ -34,6 +34,8 @@ def render(templates: tuple[Template, ...], variables: dict[str, Any], texts: di
     A file is 0755 if its template is executable, else 0644. An undefined variable
     raises ConfigError with file and line.
     """
+    from clusterimage.context import documents  # it knows the formats, which only an action needs
+
     listing = dest.with_name(dest.name + manifest.SUFFIX)
     files.remove(listing)
     with files.atomic_tree(dest) as tree:
@@ -42,6 +44,11 @@ def render(templates: tuple[Template, ...], variables: dict[str, Any], texts: di
         for template in _choose(templates):
             more = {"arch": template.arch} if template.arch else {}
             text = _text(template.source, variables | more)
+            if problem := documents.problem(template.place, text):
+                raise ConfigError(
+                    f"{template.source}: its program cannot read what it renders to: {problem}",
+                    hint=f"mend it there; that is {template.place}",
+                )
             mode = 0o755 if template.source.stat().st_mode & stat.S_IXUSR else 0o644
             files.write(rooted(tree, template.place), text.encode(), mode=mode)
         entries = manifest.scan(tree, part="config")

@@ -86,7 +86,7 @@ class _TaskHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write `record`; a record of no task, or of one whose log can no longer be written, is dropped."""
         if getattr(record, "notice", False):
-            _say(record.getMessage())
+            tell(record.getMessage())
         stream = _log.get()
         if stream is not None:
             with suppress(ValueError, OSError):
@@ -95,7 +95,7 @@ class _TaskHandler(logging.Handler):
 
 
 @functools.cache
-def _say(text: str) -> None:
+def tell(text: str) -> None:
     """Tell the user on the terminal, once however often it is said."""
     sys.stderr.write(f"note: {text}\n")
 

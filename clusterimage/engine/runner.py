@@ -88,6 +88,8 @@ class PoolRunner(Runner):  # type: ignore[misc]
                 held = _hold(plan().layout.build / ".lock")
                 formats.migrate(plan().layout.build)
                 files.sweep(plan().layout.build, plan().layout.dist)
+                for note in plan().notes:
+                    action.tell(note)
             result = int(super().run_all(task_dispatcher))
             self._remember(task_dispatcher.nodes, result)
         except (ClusterImageError, OSError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -58,4 +57,6 @@ class Words:
 
 
 def _close(word: str, known: list[str]) -> str:
+    import difflib
+
     return "".join(difflib.get_close_matches(word, known, n=1, cutoff=0.5))

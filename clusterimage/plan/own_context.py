@@ -1,4 +1,4 @@
-"""The files of context/ that one combination is made of, and where each belongs in its build context."""
+"""The files of context/: which one combination is made of, where each belongs, and which nothing reads."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from pathlib import Path
 
 from clusterimage.catalog.cni import NONE
 from clusterimage.catalog.flavor import Flavor
+from clusterimage.catalog.spec import Spec
 from clusterimage.context.template import SUFFIX, Template
 from clusterimage.plan.selection import Combination
-from clusterimage.storage import own_tree
+from clusterimage.storage import files, own_tree
 from clusterimage.storage.own_tree import Own
 from clusterimage.storage.tree import Piece, piece_of
 from clusterimage.values.errors import ConfigError
 
 _ROOTFS, _CRI = 0, 1
 CRI_DOCKERD = "cri-dockerd"
+_LISTS = ("imageList", "kubeadm.yml", f"kubeadm.yml{SUFFIX}")  # the last is refused by whoever reads the first
+_OF_BASEFS = "rootfs/"  # context/docker/rootfs/etc/… there, context/docker/etc/… here
+_MOST_NOTES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,72 @@ class Placed:
         """Return the piece that it is, of the mode that git keeps: executable or not."""
         found = piece_of(self.own, self.place, self.own.path.parent.as_posix(), "config", self.rank)
         return found if self.own.link else replace(found, mode=0o755 if self.own.mode & stat.S_IXUSR else 0o644)
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Which folders (`trees`) and files of context/ something reads, whatever is selected."""
+
+    trees: tuple[str, ...]
+    files: frozenset[str]
+
+    @classmethod
+    def of(cls, spec: Spec) -> Readers:
+        """Return the readers that versions.toml knows."""
+        cris = [runtime.name for runtime in spec.runtimes]
+        trees = [tree.format(cri=cri) for flavor in spec.flavors for tree in flavor.trees for cri in cris]
+        trees += [CRI_DOCKERD, *(cni.name for cni in spec.cnis), *(flavor.platform for flavor in spec.flavors)]
+        named = [name.format(cri=cri) for flavor in spec.flavors for name in flavor.files for cri in cris]
+        kubefiles = [flavor.kubefile for flavor in spec.flavors]
+        return cls(tuple(dict.fromkeys(filter(None, trees))), frozenset((*named, *kubefiles, *_LISTS)))
+
+    def check(self, root: Path) -> tuple[str, ...]:
+        """Return a note for every file below `root` that nothing reads.
+
+        One where basefs has it, and one beside a template for the same place, raise ConfigError.
+        """
+        unread = []
+        for path in files.walk(root):
+            place = path.relative_to(root).as_posix()
+            tree = next((tree for tree in self.trees if place.startswith(f"{tree}/")), "")
+            if tree:
+                self._refuse(root, tree, path)
+            elif place not in self.files and not path.name.startswith("."):  # .gitignore, .shellcheckrc
+                unread.append(place)
+        notes = [f"{root / place}: nothing reads it{self._meant(place)}" for place in unread[:_MOST_NOTES]]
+        more = len(unread) - len(notes)
+        return (*notes, *([f"{root}: nothing reads {more} more files"] if more else ()))
+
+    def _refuse(self, root: Path, tree: str, path: Path) -> None:
+        place = path.relative_to(root / tree).as_posix()
+        if place.startswith(_OF_BASEFS):
+            place = place.removeprefix(_OF_BASEFS)
+            new = self._place(root, tree, place)
+            drop = f", and remove {new.name}{SUFFIX} there" if _template(new).exists() else ""
+            raise ConfigError(f"{path}: basefs has it there, here it is {new}", hint=f"mv {path} {new}{drop}")
+        if path.suffix != SUFFIX and _template(path).exists():
+            problem = f"{path}: lies beside {path.name}{SUFFIX}, which makes the same file"
+            raise ConfigError(problem, hint="remove one of them")
+
+    def _place(self, root: Path, tree: str, place: str) -> Path:
+        """Return where a file of basefs belongs: where one of that name is, or else into the same tree."""
+        for one in (tree, *self.trees):
+            path = root / one / place
+            if path.exists() or _template(path).exists():
+                return path
+        return root / tree / place
+
+    def _meant(self, place: str) -> str:
+        import difflib
+
+        folder, slash, _ = place.partition("/")
+        known = [*self.trees] if slash else sorted(self.files)
+        near = difflib.get_close_matches(folder, known, n=1, cutoff=0.7)
+        return f"; did you mean {near[0]}{slash}?" if near else ""
+
+
+def _template(path: Path) -> Path:
+    return path.with_name(f"{path.name}{SUFFIX}")
 
 
 def placed(root: Path, flavor: Flavor, one: Combination, *, cri_dockerd: bool) -> Iterator[Placed]:

@@ -17,6 +17,7 @@ from clusterimage.catalog.spec import Spec
 from clusterimage.context import imagelist
 from clusterimage.locks import lock
 from clusterimage.locks.lock import Lock
+from clusterimage.plan import own_context
 from clusterimage.plan.layout import Layout
 from clusterimage.plan.recipe import Recipe
 from clusterimage.plan.selection import Selection
@@ -46,7 +47,10 @@ T = TypeVar("T", Download, Extraction, Pull, Load)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The work items of one command line. A version without a complete lock has only a `locking`."""
+    """The work items of one command line. A version without a complete lock has only a `locking`.
+
+    `notes` are what a run says once: files that nothing reads.
+    """
 
     selection: Selection
     layout: Layout
@@ -62,6 +66,7 @@ class Plan:
     pinnings: tuple[Pinning, ...] = ()
     unpackings: tuple[Unpacking, ...] = ()
     imports: tuple[Import, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def unlocked(self) -> tuple[Locking | Pinning, ...]:
@@ -79,6 +84,7 @@ def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None =
         from clusterimage.plan.application.recipe import ApplicationRecipe  # a third of all imports, for kubefile= only
 
         return _application(ApplicationRecipe.read(selection, selection.application, layout, helm))
+    notes = own_context.Readers.of(spec).check(layout.context)
     extra = imagelist.read(layout.context / "imageList")
     lockings, recipes = [], []
     flavors = tuple(dict.fromkeys(one.flavor for one in selection.combinations))
@@ -109,6 +115,7 @@ def expand(spec: Spec, selection: Selection, layout: Layout, helm: Path | None =
         saves=tuple(dict.fromkeys(thing for recipe, one in chosen for thing in recipe.saves(one))),
         loads=_distinct(thing for recipe in recipes for thing in recipe.loads()),
         packs=tuple(recipe.pack(one) for recipe, one in chosen),
+        notes=notes,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from clusterimage.catalog import kubeadm
 from clusterimage.catalog import spec as specs
@@ -12,7 +13,7 @@ from clusterimage.catalog.contract import Expected
 from clusterimage.catalog.flavor import SEALER, Flavor
 from clusterimage.catalog.requirement import BASE, KUBERNETES, NODE, FileRequest, ImageRequest, Requirement
 from clusterimage.catalog.spec import Spec
-from clusterimage.context.rendering import Rendering, Variables
+from clusterimage.context.rendering import CHECKED, Rendering, Variables
 from clusterimage.context.template import SUFFIX, Template
 from clusterimage.image.package import Package
 from clusterimage.locks.lock import Lock, LockedFile, LockedImage
@@ -96,8 +97,22 @@ class Recipe:
         tables = (self.spec.config_fields, self.spec.feature_gates, self.spec.component_flags)
         facts = tuple(self.layout.root / table for table in tables) if all(tables) else ()
         texts = (("imageList", listing), ("rootfs/imageList", listing))
-        rendering = Rendering(tuple(templates), self._variables(one), texts, own if own.exists() else None, facts)
+        rendering = Rendering(
+            templates=tuple(templates),
+            variables=self._variables(one),
+            texts=texts,
+            kubeadm=own if own.exists() else None,
+            facts=facts,
+            shipped=self._shipped(one),
+        )
         return Render(one.id, rendering, self.layout.tree("rendered", one.id))
+
+    def _shipped(self, one: Combination) -> tuple[Path, ...]:
+        """Return the JSON, TOML and YAML of the user's that is shipped as it is."""
+        owns = [placed.own for placed in self._context(one) if not placed.is_template]
+        owns += own_tree.walk(self.selection.overlay) if self.selection.overlay else ()
+        plain = (own for own in owns if not (own.link or own.is_directory))
+        return tuple(own.path for own in plain if own.path.suffix.lower() in CHECKED)
 
     def _variables(self, one: Combination) -> Variables:
         defaults = self.spec.defaults

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
-from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterator
 from typing import Any
 
 from clusterimage.catalog.cni import NONE
@@ -25,8 +23,10 @@ from clusterimage.catalog.contract import (
     network_rules,
     saved_name,
 )
+from clusterimage.context import documents
 from clusterimage.image.base_image import EXTENSION
 from clusterimage.oci import remote
+from clusterimage.values import yaml_loader
 from clusterimage.values.digest import Digest
 from clusterimage.values.media_types import DOCKER_MANIFEST, INDEXES
 from clusterimage.values.reference import Reference
@@ -163,8 +163,8 @@ def _kubeadm(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
         if path not in rootfs.files:
             continue
         try:
-            documents = [one for one in yaml.safe_load_all(_OR_DEFAULT.sub(r"\1", rootfs.text(path))) if one]
-            kinds = {str(one["kind"]): one for one in documents}
+            text = _OR_DEFAULT.sub(r"\1", rootfs.text(path))
+            kinds = {str(one["kind"]): one for one in yaml.load_all(text, yaml_loader.safe()) if one}
         except (yaml.YAMLError, TypeError, KeyError) as error:
             yield f"{path}: kubeadm cannot read it: {' '.join(str(error).split())}"
             continue
@@ -179,21 +179,9 @@ def _kubeadm(rootfs: Rootfs, expected: Expected) -> Iterator[str]:
 
 def _configurations(rootfs: Rootfs) -> Iterator[str]:
     """Check the syntax of configuration files: an error would stop a daemon on an air-gapped site."""
-    import yaml
-
-    readers: dict[str, Callable[[str], object]] = {
-        ".json": json.loads,
-        ".toml": tomllib.loads,
-        ".yml": lambda text: list(yaml.safe_load_all(text)),
-        ".yaml": lambda text: list(yaml.safe_load_all(text)),
-    }
     for path in sorted(path for path in rootfs.files if path.startswith("etc/") and path != "etc/kubeadm.yml"):
-        read = readers.get(PurePosixPath(path).suffix)
-        try:
-            if read is not None and 0 < rootfs.files[path].size <= LONGEST_TEXT:
-                read(rootfs.text(path))
-        except (ValueError, yaml.YAMLError) as error:
-            yield f"{path}: its program cannot read it: {' '.join(str(error).split())}"
+        if rootfs.files[path].size <= LONGEST_TEXT and (problem := documents.problem(path, rootfs.text(path))):
+            yield f"{path}: its program cannot read it: {problem}"
 
 
 def _images(rootfs: Rootfs, expected: Expected) -> Iterator[str]:

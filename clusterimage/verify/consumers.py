@@ -14,6 +14,7 @@ from typing import Any
 from clusterimage.catalog.contract import CALLS, SEALOS_TRUE, SEALOS_VOLUMES, SHIM_KEYS, Call, Expected
 from clusterimage.catalog.flavor import SEALER, SEALOS
 from clusterimage.image.base_image import EXTENSION
+from clusterimage.values import yaml_loader
 from clusterimage.verify import scripts
 from clusterimage.verify.rootfs import Rootfs
 
@@ -114,7 +115,7 @@ def _merged_by_sealos(rootfs: Rootfs) -> Iterator[str]:
 
     path = "etc/kubeadm.yml"
     try:
-        kinds = {one["kind"]: one for one in yaml.safe_load_all(rootfs.text(path)) if one}
+        kinds = {one["kind"]: one for one in yaml.load_all(rootfs.text(path), yaml_loader.safe()) if one}
     except (yaml.YAMLError, TypeError, KeyError):
         return  # said by the check of kubeadm's configuration
     kubelet = _at(kinds, "KubeletConfiguration")

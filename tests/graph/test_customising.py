@@ -220,3 +220,67 @@ def test_the_image_tag_of_an_own_configuration_is_the_image_that_is_saved(built_
     listing = (rootfs(project).parent / "imageList").read_text().splitlines()
     assert {"k8s.gcr.io/coredns/coredns:v1.9.4", "k8s.gcr.io/etcd:3.5.9-0"} <= set(listing)
     assert not {"k8s.gcr.io/coredns/coredns:v1.8.4", "k8s.gcr.io/etcd:3.5.0-0"} & set(listing)
+
+
+def test_the_seed_s_own_words_for_a_daemon_json_are_told_the_new_place(project: Project) -> None:
+    path = project.root / "context/docker/rootfs/etc/daemon.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"max-concurrent-downloads": 20}\n')
+
+    result = project.doit("build", "mirror=embedded", *SMALL)
+
+    assert result.code != 0 and len(result.err.splitlines()) == 2
+    assert (
+        "context/docker/rootfs/etc/daemon.json: basefs has it there, here it is context/docker/etc/daemon.json"
+        in result.err
+    )
+    path.rename(project.root / "context/docker/etc/daemon.json")
+    (project.root / "context/docker/etc/daemon.json.j2").unlink()
+    project.build(*SMALL)
+    assert json.loads((rootfs(project) / "etc/daemon.json").read_text()) == {"max-concurrent-downloads": 20}
+
+
+def test_a_file_that_nothing_reads_is_named_once(built_by: Callable[..., Project]) -> None:
+    project = built_by(*SMALL)
+    (project.root / "context/dokcer").mkdir()
+    (project.root / "context/dokcer/daemon.json").write_text("{}")
+
+    first, second = project.build(*SMALL), project.build(*SMALL)
+
+    assert first.err == "note: context/dokcer/daemon.json: nothing reads it; did you mean docker/?\n"
+    assert second.err == ""
+    assert project.doit("list", "mirror=embedded").err == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "says"),
+    [
+        ("context/rootfs/statics/audit-policy.yml", "a: [\n", "its program cannot read it: "),
+        (
+            "context/docker/etc/daemon.json.j2",
+            '{"a": "{{ registry }}",}\n',
+            "its program cannot read what it renders to: ",
+        ),
+        ("context/rootfs/etc/own.toml", "a = \n", "its program cannot read it: "),
+        ("mine/etc/own.json", "\ufeff{}", "its program cannot read it: it begins with a byte order mark"),
+    ],
+)
+def test_a_broken_configuration_fails_the_build(
+    built_by: Callable[..., Project], path: str, text: str, says: str
+) -> None:
+    project = built_by(*SMALL)
+    good = project.digest()
+    (project.root / path).parent.mkdir(parents=True, exist_ok=True)
+    before = (project.root / path).read_text() if (project.root / path).exists() else "{}"
+    (project.root / path).write_text(text)
+
+    result = project.doit(
+        "build", "mirror=embedded", "overlay=mine" if path.startswith("mine") else "mirror=embedded", *SMALL
+    )
+
+    assert result.code != 0 and f"FAILED render-templates:v1.22.15-docker: {path}: {says}" in result.text
+    assert "Traceback" not in result.text
+    (project.root / path).write_text(before)
+    if "own" not in path:
+        project.build(*SMALL)
+        assert project.digest() == good

@@ -38,6 +38,7 @@ class Case:
     modes: dict[str, int] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     base: str = BASE
+    head: str = ""
     deviations: tuple[str, ...] = ()
 
 
@@ -60,6 +61,8 @@ CHART = {
 IGNORED = {"secret": "s", "a.log": "1", "keep.log": "2", "x": "3", "d/secret": "4", "d/e/b.log": "5", "d/e/c.txt": "6"}
 CASES = {
     "a file": Case("COPY a.txt etc/\n", {"a.txt": "1"}),
+    "an editor of Windows": Case("COPY a.txt \\\r\n  etc/\r\n", {"a.txt": "1"}, head="\ufeff"),
+    "another escape": Case("COPY a.txt `\n  etc/\nLABEL a=b\n", {"a.txt": "1"}, head="# escape=`\n"),
     "another name": Case("COPY a.txt etc/b.txt\n", {"a.txt": "1"}),
     "a tree": Case("COPY d etc/x\n", {"d/a": "1", "d/e/f/g": "2"}),
     "modes": Case("COPY d etc/x\n", dict.fromkeys(("d/a", "d/b", "d/c", "d/d", "d/e"), "1"),
@@ -168,7 +171,7 @@ def workshop(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
 
 def plant_case(case: Case, root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
-    plant(root, {**case.files, "Kubefile": f"FROM {case.base}\n{case.kubefile}"})
+    plant(root, {**case.files, "Kubefile": f"{case.head}FROM {case.base}\n{case.kubefile}"})
     for path, mode in case.modes.items():
         (root / path).chmod(mode)
     for path, target in case.links.items():

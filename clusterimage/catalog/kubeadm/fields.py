@@ -61,7 +61,9 @@ def check(source: str, fields: Fields) -> None:
     """
     import yaml
 
-    for root in yaml.compose_all(source, Loader=yaml.SafeLoader):
+    from clusterimage.values import yaml_loader
+
+    for root in yaml.compose_all(source, Loader=yaml_loader.safe()):
         head = _scalars(root)
         kind, api = head.get("kind", ""), head.get("apiVersion", "")
         known = fields.apis(kind)

@@ -54,13 +54,12 @@ def parse(source: str) -> tuple[Document, ...]:
     """Return the non-empty documents of a user's kubeadm.yml; malformed YAML raises ConfigError."""
     import yaml
 
+    from clusterimage.values import yaml_loader
+
     try:
         read = tuple(yaml.load_all(source, Loader=_loader()))  # a SafeLoader without timestamps
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError(f"{OWN}: {where}{problem}", hint="mend that line") from error
+        raise ConfigError(f"{OWN}: {yaml_loader.said(error, source)}", hint="mend that line") from error
     return tuple(document for document in read if document not in (None, REMOVED))
 
 
@@ -97,7 +96,11 @@ def _dumper() -> type[yaml.SafeDumper]:
 def _loader() -> type[yaml.SafeLoader]:
     import yaml
 
-    class Loader(yaml.SafeLoader):
+    from clusterimage.values import yaml_loader
+
+    base: Any = yaml_loader.safe()
+
+    class Loader(base):  # type: ignore[misc]
         yaml_implicit_resolvers = {
             first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
             for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
