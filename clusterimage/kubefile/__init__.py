@@ -20,6 +20,7 @@ from clusterimage.kubefile.evaluate import base as base
 from clusterimage.kubefile.evaluate import check as check
 from clusterimage.kubefile.evaluate import evaluate as evaluate
 from clusterimage.kubefile.evaluate import used as used
+from clusterimage.kubefile.ignore_file import IgnoreFile as IgnoreFile
 from clusterimage.kubefile.parse import Instruction as Instruction
 from clusterimage.kubefile.parse import parse as parse
 from clusterimage.kubefile.sources import EXTRACTED as EXTRACTED

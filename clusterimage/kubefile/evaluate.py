@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from clusterimage.kubefile import applications, flags
 from clusterimage.kubefile.applications import pairs
 from clusterimage.kubefile.content import Content, Inherited
+from clusterimage.kubefile.ignore_file import IgnoreFile
 from clusterimage.kubefile.parse import BUILDER, Instruction, unknown
 from clusterimage.kubefile.sources import Context, lay, local
 from clusterimage.storage.manifest import Entry
@@ -36,11 +37,7 @@ class _Run:
     def words(self, instruction: Instruction) -> tuple[str, ...]:
         """Return the words of an instruction behind its flags; one that is not read raises ConfigError."""
         flags.check(instruction)
-        return flags.split(instruction.words(self.variables))[1]
-
-    def mode(self, instruction: Instruction) -> int | None:
-        """Return the mode that --chmod gives what is copied, None without it."""
-        return flags.mode(instruction, flags.split(instruction.words(self.variables))[0])
+        return flags.behind(instruction).words(self.variables)
 
 
 def evaluate(
@@ -84,10 +81,18 @@ def base(instructions: tuple[Instruction, ...], arguments: Mapping[str, str]) ->
 
 
 def used(
-    instructions: tuple[Instruction, ...], paths: Iterable[Entry], arch: str, arguments: Mapping[str, str]
+    instructions: tuple[Instruction, ...],
+    paths: Iterable[Entry],
+    arch: str,
+    arguments: Mapping[str, str],
+    ignored: IgnoreFile | None = None,
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the context paths that the Kubefile uses for `arch`, and the files among them that ADD may extract."""
+    """Return the context paths that the Kubefile uses for `arch`, and the files among them that ADD may extract.
+
+    `ignored` says why a path may be missing.
+    """
     run = _Run(Content(), Context.of(paths), _platform(arch), arguments)
+    run.context.ignored = ignored or IgnoreFile()
     needed: set[str] = set()
     added: set[str] = set()
     for instruction in instructions:
@@ -189,7 +194,7 @@ def _copy(run: _Run, instruction: Instruction) -> None:
     found = [one for source in sources for one in run.context.find(instruction, source)]
     if instruction.verb == "ADD":
         found = [(None if one.is_directory else run.context.archive(one.path)) or one for one in found]
-    lay(instruction, run.content, found, destination, run.mode(instruction))
+    lay(instruction, run.content, found, destination, flags.mode(instruction, run.variables))
 
 
 _OWN = {

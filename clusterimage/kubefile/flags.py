@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
 from clusterimage.kubefile.parse import Instruction
 
 _COPIES = ("COPY", "ADD")
 REFUSED = {
     "--from": "there are no build stages: build the other image by itself",
-    "--platform": "the platforms are chosen by platform=",
+    "--platform": "leave it out: platform= says what is built for, and nothing runs on the machine that builds",
     "--exclude": "name what is to be left out in .containerignore",
     "--parents": "write the directories into the destination",
     "--checksum": "only what is remote needs one, and that is pinned in versions.toml",
 }
+_FLAGS = re.compile(r"(?:--\S+(?:\s+|$))+")
 _OCTAL = re.compile(r"0?[01]?[0-7]{3}")
 _ROOT = re.compile(r"(root|0)(:(root|0))?")
 
@@ -26,17 +28,19 @@ def check(instruction: Instruction) -> None:
         if not name.startswith("--"):
             return
         if instruction.verb not in _COPIES or name not in ("--chown", "--chmod"):
-            raise instruction.error(f"{name} cannot be given", REFUSED.get(name, "leave it out"))
+            raise instruction.error(f"{word} cannot be given", REFUSED.get(name, "leave it out"))
 
 
-def split(words: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the flags by name, and the words behind them."""
-    count = next((at for at, word in enumerate(words) if not word.startswith("--")), len(words))
-    return dict(word.partition("=")[::2] for word in words[:count]), tuple(words[count:])
+def behind(instruction: Instruction) -> Instruction:
+    """Return the instruction without its flags; what is behind them may be a JSON list."""
+    return replace(instruction, rest=_FLAGS.sub("", instruction.rest))
 
 
-def mode(instruction: Instruction, flags: Mapping[str, str]) -> int | None:
+def mode(instruction: Instruction, variables: Mapping[str, str]) -> int | None:
     """Return the mode of `--chmod`, None without it; an owner other than root raises ConfigError."""
+    found = _FLAGS.match(instruction.rest)
+    words = replace(instruction, rest=found[0] if found else "").words(variables)
+    flags = dict(word.partition("=")[::2] for word in words)
     owner, text = flags.get("--chown", "root"), flags.get("--chmod")
     if not _ROOT.fullmatch(owner):
         problem = f"--chown={owner}: every file of an image belongs to root"

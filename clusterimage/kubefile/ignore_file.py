@@ -23,9 +23,10 @@ NAMES = (".sealignore", ".containerignore", ".dockerignore")  # the first that i
 
 @dataclass(frozen=True, slots=True)
 class IgnoreFile:
-    """Patterns in their order, each with whether it takes back in."""
+    """Patterns in their order, each with whether it takes back in, and where they are written."""
 
     patterns: tuple[tuple[re.Pattern[str], bool], ...] = ()
+    where: str = ""
 
     @property
     def takes_back(self) -> bool:
@@ -68,4 +69,4 @@ def parse(lines: Iterable[str], where: str) -> IgnoreFile:
         except BadPatternError as error:
             problem = f"{where}:{number}: '{text}' is no pattern: {error}"
             raise ConfigError(problem, hint="a backslash takes a character as it is") from error
-    return IgnoreFile(tuple(found))
+    return IgnoreFile(tuple(found), where)

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 
 from clusterimage.kubefile import patterns
 from clusterimage.kubefile.content import Content
+from clusterimage.kubefile.ignore_file import IgnoreFile
 from clusterimage.kubefile.parse import Instruction
 from clusterimage.kubefile.patterns import BadPatternError
 from clusterimage.storage.manifest import Entry
@@ -65,6 +66,7 @@ class Context:
     entries: dict[str, Entry] = field(default_factory=dict)
     extracted: dict[str, Entry] = field(default_factory=dict)
     directories: set[str] = field(default_factory=lambda: {""})
+    ignored: IgnoreFile = field(default_factory=IgnoreFile)
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Context:
@@ -100,7 +102,9 @@ class Context:
 
     def _missing(self, source: str, name: str) -> tuple[str, str]:
         """Return what is wrong with a source that is not there, and what to do."""
-        _, links = self._real(name)
+        real, links = self._real(name)
+        if self.ignored.leaves_out(real):
+            return f"'{source}' is left out by {self.ignored.where}", f"take it back in there: !{real}"
         if links:
             problem = f"'{source}' leads to {self.entries[links[-1]].link}, which is not in the build context"
             return problem, "put the file there; to ship the link itself COPY the directory that it lies in"
@@ -188,25 +192,26 @@ def lay(instruction: Instruction, content: Content, found: list[Found], text: st
 
     The content of a directory is copied below it, with the modes of the directories within, not its own. A file is
     copied into it if it ends with a slash or is a directory of the image, else it gets that name; several sources
-    require a directory. With a `mode` files and the directories within have that one.
+    require a directory. With a `mode` files and the directories within have that one, but for what was in an archive.
     """
     target = destination(instruction, text)
     into = text.endswith("/") or content.is_directory(target)
     if len(found) > 1 and not into:
         raise instruction.error(f"{len(found)} sources, and '{text}' is no directory", f"write {text}/")
     for one in found:
+        own = None if one.path.startswith(f"{EXTRACTED}/") else mode
         if one.is_directory:
             if target and not content.is_directory(target) and all(entry.path == one.path for entry in one.entries):
                 content.put(instruction, target, replace(one.entries[0], mode=FOLDER))
             for inside in one.folders():
-                if mode is None:
+                if own is None:
                     content.open(_join(target, inside))
                 else:
-                    content.put(instruction, _join(target, inside), Entry(f"{one.path}/{inside}", mode, part="config"))
+                    content.put(instruction, _join(target, inside), Entry(f"{one.path}/{inside}", own, part="config"))
             for inside, entry in one.inside():
-                content.put(instruction, _join(target, inside), _of_mode(entry, mode))
+                content.put(instruction, _join(target, inside), _of_mode(entry, own))
             continue
-        content.put(instruction, _join(target, one.name) if into else target, _of_mode(one.entries[0], mode))
+        content.put(instruction, _join(target, one.name) if into else target, _of_mode(one.entries[0], own))
 
 
 def _of_mode(entry: Entry, mode: int | None) -> Entry:

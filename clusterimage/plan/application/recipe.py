@@ -11,7 +11,7 @@ from clusterimage.catalog.flavor import SEALOS
 from clusterimage.image import base_image
 from clusterimage.image.base_image import Base
 from clusterimage.image.package import Package
-from clusterimage.kubefile import EXTRACTED
+from clusterimage.kubefile import EXTRACTED, ignore_file
 from clusterimage.locks import application_lock
 from clusterimage.locks.application_lock import Pins, Record
 from clusterimage.locks.lock import LockedImage
@@ -60,11 +60,12 @@ class ApplicationRecipe:
         instructions = kubefile.parse(text, asked.kubefile.as_posix())
         arguments = dict(asked.arguments)
         kubefile.check(instructions, arguments)
-        entries = sources.entries(asked.context, (layout.root / "_build", layout.root / "dist"))
+        ignored = ignore_file.read(asked.context)
+        entries = sources.entries(asked.context, (layout.root / "_build", layout.root / "dist"), ignored)
         used: set[str] = set()
         added: set[str] = set()
         for arch in selection.arches:
-            needed, archives = kubefile.used(instructions, entries, arch, arguments)
+            needed, archives = kubefile.used(instructions, entries, arch, arguments, ignored)
             used |= needed
             added |= archives
         name = kubefile.base(instructions, arguments)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clusterimage import __version__
-from clusterimage.kubefile import ignore_file
+from clusterimage.kubefile import IgnoreFile
 from clusterimage.storage import own_tree
 from clusterimage.storage.manifest import Entry
 from clusterimage.storage.own_tree import FOLDER, Own
@@ -17,13 +17,12 @@ from clusterimage.values import stamp
 UNREAD = "unread"  # placeholder for the sha256 of a file that was not read
 
 
-def entries(context: Path, outputs: tuple[Path, ...]) -> tuple[Entry, ...]:
+def entries(context: Path, outputs: tuple[Path, ...], ignored: IgnoreFile) -> tuple[Entry, ...]:
     """List the files, links and directories below `context`, sorted, without the directories `outputs`.
 
-    Of directories those are listed that are empty, or of another mode than 0755. What the context's ignore file leaves
-    out is not listed. No file is read: the entries of files have UNREAD instead of a digest.
+    Of directories those are listed that are empty, or of another mode than 0755. What the ignore file leaves out is not
+    listed. No file is read: the entries of files have UNREAD instead of a digest.
     """
-    ignored = ignore_file.read(context)
     skipped = {os.path.realpath(path) for path in outputs}
     found = []
     unread: list[OSError] = []

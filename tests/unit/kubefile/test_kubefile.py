@@ -70,6 +70,8 @@ def tree(*lines: str, base: Inherited | None = None, arch: str = "amd64", **argu
         ("COPY hollow empty/", {"empty": "hollow"}),
         ("copy daemon.json \\\n   etc/", {"etc/daemon.json": "daemon.json"}),
         ("ADD daemon.json etc/", {"etc/daemon.json": "daemon.json"}),
+        ('COPY --chown=root:root ["with space", "o/"]', {"o/with space": "with space"}),
+        ("ADD --chmod=600 app.tgz opt", {"opt/etc/inside": ".clusterimage-extracted/app.tgz/etc/inside"}),
         ("ADD app.tgz opt", {"opt/etc/inside": ".clusterimage-extracted/app.tgz/etc/inside"}),
         ("COPY app.tgz opt", {"opt": "app.tgz"}),
     ],
@@ -78,6 +80,13 @@ def test_copy_and_add_lay_files_where_docker_does(line: str, expected: dict[str,
     found = tree(line)
 
     assert found == expected
+
+
+def test_chmod_is_not_for_what_was_in_an_archive() -> None:
+    assert [entry.mode for entry, _ in kubefile.entries(make("ADD --chmod=600 app.tgz daemon.json x/"))] == [
+        0o600,
+        0o644,
+    ]
 
 
 def test_copy_of_everything_takes_everything_but_what_was_extracted_for_add() -> None:
@@ -104,7 +113,7 @@ def test_a_later_line_wins() -> None:
         ("COPY ../up etc/", "COPY: '../up' leaves the build context"),
         ("COPY daemon.json ../etc/", "COPY: '../etc/' leaves the image"),
         ("COPY a.yaml b.yaml m", "COPY: 2 sources, and 'm' is no directory"),
-        ("COPY --from=x a.yaml m/", "COPY: --from cannot be given"),
+        ("COPY --from=x a.yaml m/", "COPY: --from=x cannot be given"),
         ("COPY --chown=1:1 a.yaml m/", "COPY: --chown=1:1: every file of an image belongs to root"),
         ("ADD --chmod=0644 --chown=app a.yaml m/", "ADD: --chown=app: every file of an image belongs to root"),
         ("COPY --chmod=u+x a.yaml m/", "COPY: --chmod=u+x is no mode in octal digits"),

@@ -111,6 +111,7 @@ def test_what_cannot_escape_is_named() -> None:
         (["ADD --chmod=700 rootfs x"], {"x/Kubefile": 0o700, "x/etc": 0o700, "x/etc/link": 0o777, "x/manifests": 0o700,
                                         "x/registry": 0o700}),
         (["COPY --chmod=755 rootfs/etc x"], {"x/link": 0o777}),
+        (['COPY --chmod=640 ["imageList", "x y"]'], {"x y": 0o640}),
         (["ARG MODE=640", "COPY --chmod=$MODE imageList x"], {"x": 0o640}),
     ],
 )  # fmt: skip

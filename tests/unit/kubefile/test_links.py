@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clusterimage import kubefile
-from clusterimage.kubefile import Inherited
+from clusterimage.kubefile import Inherited, ignore_file
 from clusterimage.storage.manifest import Entry
 from tests.unit.conftest import error_of
 
@@ -85,6 +85,18 @@ def test_what_a_link_leads_to_is_used_and_so_is_the_link() -> None:
     needed, _ = kubefile.used(instructions, CONTEXT, "amd64", {})
 
     assert needed == {"today", "now", "v2/run.sh", "current", "v2/conf", "v2/conf.d/a"}
+
+
+@pytest.mark.parametrize("source", ["secret/key", "link"])
+def test_what_the_ignore_file_leaves_out_is_said_to_be_that(source: str) -> None:
+    ignored = ignore_file.parse(["secret"], ".dockerignore")
+    instructions = kubefile.parse(f"FROM scratch\nCOPY {source} etc/", "Kubefile")
+    context = (Entry("link", 0o777, link="secret/key"), Entry("a", 0o644, 1, "0" * 64))
+
+    error = error_of(kubefile.used, instructions, context, "amd64", {}, ignored)
+
+    assert error.problem == f"Kubefile:2: COPY: '{source}' is left out by .dockerignore"
+    assert error.hint == "take it back in there: !secret/key"
 
 
 def modes(*lines: str, base: Inherited | None = None) -> dict[str, int]:
