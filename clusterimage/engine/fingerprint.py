@@ -25,7 +25,7 @@ VERSIONS = {
     "archive_images.bring": 1,
     "daemon_pull.pull": 1,
     "docker_archive.save": 1,
-    "package.write": 2,
+    "package.write": 3,
     "remote.pull": 1,
     "rendering.write": 1,
     "saved_registry.save": 1,

@@ -78,7 +78,7 @@ class Readers:
             tree = next((tree for tree in self.trees if place.startswith(f"{tree}/")), "")
             if tree:
                 self._refuse(root, tree, path)
-            elif place not in self.files and not path.name.startswith("."):  # .gitignore, .shellcheckrc
+            elif place not in (*self.files, *self.trees) and not path.name.startswith("."):  # .gitignore, .shellcheckrc
                 unread.append(place)
         notes = [f"{root / place}: nothing reads it{self._meant(place)}" for place in unread[:_MOST_NOTES]]
         more = len(unread) - len(notes)

@@ -29,6 +29,12 @@ def test_what_is_read_is_not_noted(tmp_path: Path) -> None:
     assert check(tmp_path) == []
 
 
+def test_a_folder_may_be_a_link(tmp_path: Path) -> None:
+    plant(tmp_path / "elsewhere", {"etc/x": ""})
+
+    assert check(tmp_path / "context", calico="-> ../elsewhere") == []
+
+
 @pytest.mark.parametrize(
     ("name", "note"),
     [
