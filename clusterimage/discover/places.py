@@ -24,7 +24,7 @@ from clusterimage.discover import arguments, charts, kustomizations, lists, text
 from clusterimage.discover.charts import Helm
 from clusterimage.discover.names import Named
 from clusterimage.storage import archive, files
-from clusterimage.values.printable import printable
+from clusterimage.values.errors import shown
 from clusterimage.values.reference import Reference
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Findings:
             if named.reference is not None:
                 self.images.setdefault(named.reference, place)
             else:
-                self.say(place, f"'{printable(named.text)}' {printable(named.problem)}")
+                self.say(place, f"'{shown(named.text)}' {shown(named.problem)}")
 
     def say(self, place: str, what: str) -> None:
         """Say once what is unclear at a place."""

@@ -15,6 +15,7 @@ from clusterimage.discover.fields import Reading, images
 from clusterimage.discover.names import HOLE, Named, exact_name
 from clusterimage.discover.names import read as read_name
 from clusterimage.discover.parts import Number
+from clusterimage.values import yaml_loader
 
 _CONTROL = re.compile(r"(?:if|else|end|range|with|define|block)\b|\$\w*\s*(?:,\s*\$\w+\s*)?:?=|$")
 _SEPARATOR = re.compile(r"^---(?:[ \t].*)?$", re.MULTILINE)
@@ -119,13 +120,13 @@ def _shape(document: Any) -> str:
 
 @functools.cache
 def _loader() -> Any:
-    """Return a safe loader: libyaml's, as go-yaml is a port of it; without it that of Python, which takes fewer tabs.
+    """Return a safe loader; where it is libyaml's it takes the tabs that go-yaml takes, which is a port of it.
 
     Custom !tags are ignored: only strings, numbers and collections matter.
     """
     import yaml
 
-    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    class Loader(yaml_loader.safe()):  # type: ignore[misc]
         yaml_implicit_resolvers = {
             first: [(tag, pattern) for tag, pattern in known if tag != _DATE]
             for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()

@@ -25,6 +25,7 @@ from clusterimage.storage import archive, compression
 from clusterimage.storage.own_tree import FOLDER, Own
 from clusterimage.storage.tree import Branch, piece_of
 from clusterimage.values import digest, text_file
+from clusterimage.values.errors import ConfigError
 from clusterimage.values.reference import Reference
 
 _LARGE = 1 << 20  # bytes; larger files get a separate layer, so that editing a text does not rebuild it

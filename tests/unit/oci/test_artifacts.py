@@ -196,6 +196,6 @@ def test_an_archive_s_entry_without_a_platform_is_the_one_of_its_config(tmp_path
     members["index.json"] = json.dumps({"manifests": [named]}).encode()
     (tmp_path / "one.tar").write_bytes(tar_of(*members.items()))
 
-    images = archive_images.read([tmp_path / "one.tar"], ["arm64"], Store(tmp_path / "store"))
+    images = archive_images.read([(tmp_path / "one.tar", ())], ["arm64"], Store(tmp_path / "store"))
 
     assert [(str(image.reference), image.platforms[0].arch) for image in images] == [(NAME, "arm64")]
