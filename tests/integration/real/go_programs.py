@@ -5,6 +5,8 @@
     kubeadm           https://github.com/kubernetes/kubernetes  reads the configurations that we write
     crane             https://github.com/google/go-containerregistry  asks registries as we do
     conformance       https://github.com/opencontainers/distribution-spec  asks a registry what the specification says
+    kubernetes        the same: all programs of a release
+    etcd containerd runc cni-plugins crictl coredns       what a cluster of it is made of
 
 `go install package@version` refuses a module with `replace` lines: they count in the main module only. A main module of
 our own takes over all that the program's own go.mod and go.sum say, so what is built is what its authors build.
@@ -28,44 +30,47 @@ from tests.integration.real import shared_cache
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A program's module, version and package; `cgo` needs gcc, `go` is the oldest Go that builds it.
+    """Programs of one module: its version and their packages; a single one is called `name`. `cgo` needs gcc."""
 
-    The package "" is that of the module itself.
-    """
-
+    name: str
     module: str
     version: str
-    package: str
-    go: tuple[int, int]
+    packages: tuple[str, ...]
     tags: str = ""
     cgo: bool = False
     linked: str = ""  # more of -ldflags
 
     @property
-    def path(self) -> str:
-        return "/".join(filter(None, (self.module, self.package)))
-
-    @property
-    def name(self) -> str:
-        return self.path.rpartition("/")[2]
+    def imported(self) -> tuple[str, ...]:
+        """The packages by their full paths; that of "" is the module's own."""
+        return tuple(f"{self.module}/{package}".rstrip("/") for package in self.packages)
 
 
 _PLAIN = "containers_image_openpgp exclude_graphdriver_btrfs exclude_graphdriver_devicemapper"
-HELM = Source("helm.sh/helm/v3", "v3.22.0", "cmd/helm", (1, 26))
-SEALER = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/sealer", (1, 17), _PLAIN, cgo=True)
-SEAUTIL = Source("github.com/sealerio/sealer", "v0.11.0", "cmd/seautil", (1, 17), _PLAIN)
-CRANE = Source("github.com/google/go-containerregistry", "v0.22.1", "cmd/crane", (1, 25))
-CONFORMANCE = Source(
-    "github.com/opencontainers/distribution-spec/conformance", "v0.0.0-20260831232431-97274622c111", "", (1, 24)
-)
+HELM = Source("helm", "helm.sh/helm/v3", "v3.22.0", ("cmd/helm",))
+SEALER = Source("sealer", "github.com/sealerio/sealer", "v0.11.0", ("cmd/sealer",), _PLAIN, cgo=True)
+SEAUTIL = Source("seautil", "github.com/sealerio/sealer", "v0.11.0", ("cmd/seautil",), _PLAIN)
+CRANE = Source("crane", "github.com/google/go-containerregistry", "v0.22.1", ("cmd/crane",))
+_SUITE = "github.com/opencontainers/distribution-spec/conformance"
+CONFORMANCE = Source("conformance", _SUITE, "v0.0.0-20260831232431-97274622c111", ("",))
+_STAMPED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
 
 
 def kubeadm(version: str) -> Source:
     """Return kubeadm of a Kubernetes version such as v1.37.0, which says that it is that version."""
+    return Source("kubeadm", "k8s.io/kubernetes", version, ("cmd/kubeadm",), linked=_stamp(version, _STAMPED[:1]))
+
+
+def kubernetes(version: str, programs: tuple[str, ...]) -> Source:
+    """Return programs of a Kubernetes version, each of which says that it is that version."""
+    packages = tuple(f"cmd/{program}" for program in programs)
+    return Source("kubernetes", "k8s.io/kubernetes", version, packages, linked=_stamp(version, _STAMPED))
+
+
+def _stamp(version: str, packages: tuple[str, ...]) -> str:
     major, minor, _ = version.removeprefix("v").split(".")
-    stamp = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
-    linked = " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in stamp.items())
-    return Source("k8s.io/kubernetes", version, "cmd/kubeadm", (1, 24), linked=linked)
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor}
+    return " ".join(f"-X {package}.{name}={value}" for package in packages for name, value in values.items())
 
 
 def module(name: str, version: str) -> Path:
@@ -76,40 +81,56 @@ def module(name: str, version: str) -> Path:
 
 
 def program(source: Source, arch: str = "") -> Path:
-    """Return the program, built on the first call, for this machine or for `arch`; a Go too old skips the test."""
+    """Return the only program of a source, built on the first call, for this machine or for `arch`."""
+    return programs(source, arch) / source.name
+
+
+def programs(source: Source, arch: str = "") -> Path:
+    """Return the directory of the programs, built on the first call; a Go too old skips the test.
+
+    Killed half-way it goes on: Go keeps each package that it has compiled.
+    """
     out = shared_cache.base() / "go" / "-".join(filter(None, (source.name, source.version, arch)))
     out.parent.mkdir(parents=True, exist_ok=True)
     with shared_cache.locked(out.with_name(f"{out.name}.lock"), print):
         if not out.exists():
             _build(source, arch, out)
-    return out / source.name
+    return out
 
 
 def _build(source: Source, arch: str, out: Path) -> None:
-    said = subprocess.run([tool("go"), "version"], capture_output=True, text=True, check=True).stdout
-    major, minor = (int(number) for number in re.findall(r"go(\d+)\.(\d+)", said)[0])
-    if (major, minor) < source.go:
-        pytest.skip(f"{source.module} needs Go {'.'.join(map(str, source.go))}")
+    theirs = module(source.module, source.version)
+    _require_go(theirs)
     work, fresh = out.with_name(f"{out.name}.work"), out.with_name(f"{out.name}.part")
     for scratch in (work, fresh):
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
-    _main_module(source, work)
+    _main_module(source, theirs, work)
     environment = {"GOFLAGS": "-mod=mod", "CGO_ENABLED": str(int(source.cgo)), "GOTOOLCHAIN": "local"}
     environment |= {"GOARCH": arch} if arch else {}
-    words: list[str | Path] = [
-        "build",
-        "-trimpath",
-        "-ldflags",
-        f"-s -w {source.linked}",
-        "-tags",
-        source.tags,
-        "-o",
-        fresh / source.name,
-    ]
-    subprocess.run([tool("go"), *words, source.path], cwd=work, env=os.environ | environment, check=True, timeout=1800)
+    target = f"{fresh}/" if len(source.packages) > 1 else f"{fresh}/{source.name}"
+    words = ["build", "-trimpath", "-ldflags", f"-s -w {source.linked}", "-tags", source.tags, "-o", target]
+    argv = [tool("go"), *words, *source.imported]
+    subprocess.run(argv, cwd=work, env=os.environ | environment, check=True, timeout=3600)
     shutil.rmtree(work)
     fresh.rename(out)
+
+
+def _require_go(theirs: Path) -> None:
+    """Skip the test if this machine's Go is older than the module asks for."""
+    said = subprocess.run([tool("go"), "version"], capture_output=True, text=True, check=True).stdout
+    asked = _go_line(theirs)
+    ours, wanted = (
+        tuple(map(int, re.findall(r"\d+", re.findall(r"\bgo ?(\d[\d.]*)", text)[0]))) for text in (said, asked)
+    )
+    if ours < wanted:
+        pytest.skip(f"{theirs.name} needs {asked}")
+
+
+def _go_line(theirs: Path) -> str:
+    line = re.search(r"^go .*$", (theirs / "go.mod").read_text(), re.M)
+    assert line is not None
+    return line[0]
 
 
 def staging(version: str) -> str:
@@ -117,17 +138,16 @@ def staging(version: str) -> str:
     return re.sub(r"^v\d+", "v0", version)
 
 
-def _main_module(source: Source, work: Path) -> None:
-    theirs = module(source.module, source.version)
+def _main_module(source: Source, theirs: Path, work: Path) -> None:
     # Staging modules lie in the repository of Kubernetes; published they have a version of their own.
     said = re.sub(
         r"(\S+) => \./staging/src/\S+", rf"\1 => \1 {staging(source.version)}", (theirs / "go.mod").read_text()
     )
+    # So do the sister modules of others, and those that are forbidden: what is required says which.
+    said = re.sub(r"^(replace )?\s*\S+ => \.\.?/\S+$", "", said, flags=re.M)
     blocks = re.findall(r"^(?:require|replace|godebug) (?:\(.*?^\)|[^(\n]+)$", said, re.M | re.S)
-    go = re.search(r"^go .*$", (theirs / "go.mod").read_text(), re.M)
-    assert go is not None
-    lines = ["module judge", go[0], f"require {source.module} {source.version}", *blocks]
+    lines = ["module judge", _go_line(theirs), f"require {source.module} {source.version}", *blocks]
     (work / "go.mod").write_text("\n".join(lines) + "\n")
     shutil.copyfile(theirs / "go.sum", work / "go.sum")
-    imports = f'import _ "{source.path}"\n'
+    imports = "".join(f'import _ "{package}"\n' for package in source.imported)
     (work / "tools.go").write_text(f"//go:build tools\n\npackage judge\n\n{imports}")
