@@ -14,6 +14,7 @@ our own takes over all that the program's own go.mod and go.sum say, so what is 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -39,6 +40,14 @@ class Source:
     tags: str = ""
     cgo: bool = False
     linked: str = ""  # more of -ldflags
+    own: Path | None = None  # a directory of Go files of ours, built as one program in the place of the module's
+
+    @property
+    def key(self) -> str:
+        """What tells its programs from others in the cache."""
+        own = [path.read_bytes() for path in sorted(self.own.glob("*.go"))] if self.own else []
+        digest = hashlib.sha256(b"".join(own)).hexdigest()[:8] if own else ""
+        return "-".join(filter(None, (self.name, self.version, digest)))
 
     @property
     def imported(self) -> tuple[str, ...]:
@@ -90,7 +99,7 @@ def programs(source: Source, arch: str = "") -> Path:
 
     Killed half-way it goes on: Go keeps each package that it has compiled.
     """
-    out = shared_cache.base() / "go" / "-".join(filter(None, (source.name, source.version, arch)))
+    out = shared_cache.base() / "go" / "-".join(filter(None, (source.key, arch)))
     out.parent.mkdir(parents=True, exist_ok=True)
     with shared_cache.locked(out.with_name(f"{out.name}.lock"), print):
         if not out.exists():
@@ -110,7 +119,9 @@ def _build(source: Source, arch: str, out: Path) -> None:
     environment |= {"GOARCH": arch} if arch else {}
     target = f"{fresh}/" if len(source.packages) > 1 else f"{fresh}/{source.name}"
     words = ["build", "-trimpath", "-ldflags", f"-s -w {source.linked}", "-tags", source.tags, "-o", target]
-    argv = [tool("go"), *words, *source.imported]
+    if source.own:
+        shutil.copytree(source.own, work / source.name)
+    argv = [tool("go"), *words, *([f"./{source.name}"] if source.own else source.imported)]
     subprocess.run(argv, cwd=work, env=os.environ | environment, check=True, timeout=3600)
     shutil.rmtree(work)
     fresh.rename(out)
@@ -138,11 +149,27 @@ def staging(version: str) -> str:
     return re.sub(r"^v\d+", "v0", version)
 
 
+# Pinned by Kubernetes up to 1.25 in what Go 1.23 and later refuses to link, or cannot compile on today's systems.
+_NEWER = {
+    "github.com/json-iterator/go": "v1.1.12",
+    "github.com/modern-go/reflect2": "v1.0.2",
+    "golang.org/x/sys": "v0.1.0",
+}
+
+
+def _outdated(said: str) -> str:
+    """Return a go.mod that pins every module by `replace` without the pins that today's Go cannot build."""
+    pins = "|".join(map(re.escape, (*_NEWER, "golang.org/x/")))
+    told, count = re.subn(rf"^\s*(?:{pins})\S* => \S+ \S+$\n", "", said, flags=re.M)
+    return told + "".join(f"require {name} {version}\n" for name, version in _NEWER.items()) if count else said
+
+
 def _main_module(source: Source, theirs: Path, work: Path) -> None:
     # Staging modules lie in the repository of Kubernetes; published they have a version of their own.
     said = re.sub(
         r"(\S+) => \./staging/src/\S+", rf"\1 => \1 {staging(source.version)}", (theirs / "go.mod").read_text()
     )
+    said = _outdated(said)
     # So do the sister modules of others, and those that are forbidden: what is required says which.
     said = re.sub(r"^(replace )?\s*\S+ => \.\.?/\S+$", "", said, flags=re.M)
     blocks = re.findall(r"^(?:require|replace|godebug) (?:\(.*?^\)|[^(\n]+)$", said, re.M | re.S)
