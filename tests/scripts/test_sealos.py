@@ -164,3 +164,14 @@ def test_a_script_called_wrongly_says_so(make_sealos: MakeSealos, call: str) -> 
     said = node.script(call, env_of("containerd"), check=False)
     assert said.endswith("exit 1") and ("usage: " in said or "/no/such is no folder" in said)
     assert node.changes() == before
+
+
+def test_cleaning_takes_the_shim_s_file_also_when_sealos_edited_it(make_sealos: MakeSealos) -> None:
+    # `sealos upgrade` and `sealos registry passwd` write into it; the registry's password is in it.
+    node = make_sealos("containerd")
+    before = node.changes()
+    node.run(install("containerd"), env_of("containerd"))
+    node.run("sed -i 's/^auth: .*/auth: admin:another/' /etc/image-cri-shim.yaml")
+    node.run(f"cd {IMAGE}/scripts && bash clean.sh", env_of("containerd"))
+    assert not node.has("/etc/image-cri-shim.yaml")
+    assert node.changes() == before
