@@ -22,8 +22,12 @@ _ROWS = (
     (r"^0 .*(WRONG_VERSION|RECORD_LAYER)", "plain_http=HOST:PORT if it has no TLS, and is meant to have none"),
     (r"^0 .", _NETWORK),
     (r"it speaks TLS", "leave it out of plain_http="),
+    (r"^429|TOOMANYREQUESTS", _LATER),
     (r"immutab|TAG_INVALID|AlreadyExists|already exists|not allow updating|tag.*protected", _IMMUTABLE),
-    (r"quota|exceed.*limit|limit.*exceed|no space|insufficient", "free some space there, or ask for more"),
+    (
+        r"quota|exceed.*limit|limit.*exceed|no space|insufficient (space|storage)",
+        "free some space there, or ask for more",
+    ),
     (
         r"DIGEST_INVALID|SIZE_INVALID",
         "the registry finds the bytes wrong: `doit verify` tells whether the built image is damaged",

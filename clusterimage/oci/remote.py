@@ -39,7 +39,7 @@ _ACCEPT = ", ".join((*INDEXES, *MANIFESTS))
 _LIMIT = 4 << 20
 _DROP = "drop it from imageList"
 _SPEC = "push it again with a tool that keeps to the specification of OCI images"
-_GENERAL = ("", "application/json", "text/plain", "application/octet-stream", "binary/octet-stream")
+_GENERAL = ("", "application/json", "text/plain", "text/html", "application/octet-stream", "binary/octet-stream")
 _LOOKS = 16  # entries of an index, at most, whose configs are asked for their platform
 _VARIANTS = {"amd64": "v1", "arm64": "v8"}  # the default of a platform without a variant
 
@@ -72,11 +72,12 @@ def _platforms(network: Network, reference: Reference, index: dict[str, Any], st
 
     @functools.cache
     def look(digest: Digest) -> str:
-        found, document = _document(network, reference, str(digest), store)
-        if found.media_type in INDEXES or artifact(document):
-            return ""
-        config = _config(network, reference, _blobs(reference, document), store)
-        return str(config.get("architecture")) if config.get("os") == "linux" else ""
+        with _passed_over(reference, digest):
+            found, document = _document(network, reference, str(digest), store)
+            if found.media_type in MANIFESTS and not artifact(document):
+                config = _config(network, reference, _blobs(reference, document), store)
+                return str(config.get("architecture")) if config.get("os") == "linux" else ""
+        return ""
 
     for arch in ARCHES:
         digest = child(str(reference), index, arch, look)
@@ -84,6 +85,19 @@ def _platforms(network: Network, reference: Reference, index: dict[str, Any], st
             found, document = _document(network, reference, str(digest), store)
             _refuse_others(reference, found, document, f" for linux/{arch}")
             yield LockedPlatform(arch, found, _blobs(reference, document))
+
+
+@contextmanager
+def _passed_over(reference: Reference, digest: Digest) -> Iterator[None]:
+    """Note what is not there, or makes no sense, of an entry that nobody may need; what may pass is raised."""
+    try:
+        yield
+    except DigestMismatch:
+        raise
+    except ClusterImageError as error:
+        if isinstance(error, FetchError) and (error.retryable or error.status not in (0, 404)):
+            raise
+        log.warning("%s: %s is passed over: %s", reference, digest, error.problem)
 
 
 def pull(network: Network, image: LockedImage, arch: str, store: Store, dest: Path) -> None:
@@ -146,11 +160,10 @@ def _read(
     digest = digests.of_bytes(data)
     if what.startswith("sha256:") and str(digest) != what:
         raise DigestMismatch(str(reference), expected=what, actual=str(digest))
-    name, hint = other_document(told)
-    body = {} if name else _parse(reference, data)
-    media_type = str(body.get("mediaType") or _guessed(body, told.partition(";")[0].strip()))
-    if not name:
-        name, hint = other_document(media_type)
+    told = told.partition(";")[0].strip()
+    body = _parse(reference, data, told)
+    media_type = str(body.get("mediaType") or _guessed(body, told))
+    name, hint = other_document(media_type)
     if name:
         raise FetchError(f"{reference}: is {name}", hint=hint)
     if media_type not in (*INDEXES, *MANIFESTS):
@@ -175,10 +188,13 @@ def _guessed(body: dict[str, Any], told: str) -> str:
     return told
 
 
-def _parse(reference: Reference, data: bytes) -> dict[str, Any]:
+def _parse(reference: Reference, data: bytes, told: str = "") -> dict[str, Any]:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
+        if told == "text/html":
+            hint = "a login page or a proxy answers for the registry: check the address, or use another mirror"
+            raise FetchError(f"{reference}: is a web page", hint=hint) from error
         raise FetchError(f"{reference}: its manifest is not JSON: {shown(str(error))}") from error
     if not isinstance(body, dict):
         raise FetchError(f"{reference}: its manifest is not an object")

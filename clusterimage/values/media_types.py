@@ -45,11 +45,6 @@ _DOCUMENTS = (
         "pull and push it again with a newer Docker: only OCI and Docker schema 2 images can be saved",
     ),
     (r"oci\.artifact\.manifest", "an artifact", "drop it from imageList"),
-    (
-        r"^text/html",
-        "a web page",
-        "a login page or a proxy answers for the registry: check the address, or use another mirror",
-    ),
 )
 
 

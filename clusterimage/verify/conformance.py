@@ -203,9 +203,9 @@ def _copied_by_sealos(tag: str, body: dict[str, Any]) -> Iterator[str]:
 
 def _architecture(registry: Registry, digest: Digest) -> str:
     """Return the architecture that the config of a saved manifest says, "" for one that is not saved."""
-    manifest = registry.document(str(digest)) or {}
-    config = registry.document(str(manifest.get("config", {}).get("digest", ""))) or {}
-    return str(config.get("architecture", ""))
+    manifest = registry.document(str(digest))
+    config = registry.document(manifest["config"]["digest"]) if manifest and "config" in manifest else None
+    return str((config or {}).get("architecture", ""))
 
 
 def _resolve(rootfs: Rootfs, single_platform: bool, tag: str, digest: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from clusterimage.oci import archive_images
 from clusterimage.transport.store import Store
 from clusterimage.values import media_types as media
 from clusterimage.values.digest import of_bytes
-from tests.unit.conftest import Pages, tar_of
+from tests.unit.conftest import HEX_A, Page, Pages, tar_of
 from tests.unit.oci.test_remote import (
     AMD64,
     ARM64,
@@ -133,7 +133,9 @@ def test_a_config_without_a_platform_is_told(registry: Pages, tmp_path: Path) ->
     assert refused(registry, tmp_path).problem == f"{NAME}: its config names no platform"
 
 
-@pytest.mark.parametrize("told", ["", "application/json", "text/plain; charset=utf-8", "binary/octet-stream"])
+@pytest.mark.parametrize(
+    "told", ["", "application/json", "text/plain; charset=utf-8", "binary/octet-stream", "text/html"]
+)
 @pytest.mark.parametrize("config", [media.OCI_CONFIG, media.DOCKER_CONFIG])
 def test_a_file_server_s_manifest_is_known_by_its_form(registry: Pages, tmp_path: Path, told: str, config: str) -> None:
     described = put(registry, "blobs", json.dumps(AMD64).encode(), config)
@@ -167,7 +169,6 @@ def test_what_could_be_two_things_is_neither(registry: Pages, tmp_path: Path, do
         ("application/vnd.docker.distribution.manifest.v1+prettyjws", "an image in Docker's old format (schema 1)"),
         ("application/vnd.docker.distribution.manifest.v1+json", "an image in Docker's old format (schema 1)"),
         ("application/vnd.oci.artifact.manifest.v1+json", "an artifact"),
-        ("text/html; charset=utf-8", "a web page"),
     ],
 )
 def test_a_document_of_another_kind_is_told(
@@ -179,6 +180,32 @@ def test_a_document_of_another_kind_is_told(
     error = refused(registry, tmp_path)
 
     assert error.problem == f"{NAME}: is {what}" and error.hint
+
+
+def test_a_web_page_is_told_as_that(registry: Pages, tmp_path: Path) -> None:
+    put(registry, "manifests", b"<html>log in</html>", "text/html; charset=utf-8", "1")
+
+    error = refused(registry, tmp_path)
+
+    assert error.problem == f"{NAME}: is a web page" and "login page" in error.hint
+
+
+def test_an_entry_that_is_not_there_is_passed_over(registry: Pages, tmp_path: Path) -> None:
+    gone = {"mediaType": media.OCI_MANIFEST, "digest": f"sha256:{HEX_A}", "size": 7}
+    other = put_json(registry, {"config": 7}, media.OCI_MANIFEST)
+    entries = [gone, other, {**publish(registry, AMD64), "platform": AMD64}, publish(registry, ARM64)]
+    put_json(registry, {"mediaType": media.OCI_INDEX, "manifests": entries}, media.OCI_INDEX, "1")
+
+    assert [platform.arch for platform in pin(registry, tmp_path).platforms] == ["amd64", "arm64"]
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_an_entry_that_may_come_later_is_not_passed_over(registry: Pages, tmp_path: Path, status: int) -> None:
+    entry = publish(registry, AMD64)
+    put_json(registry, {"mediaType": media.OCI_INDEX, "manifests": [entry]}, media.OCI_INDEX, "1")
+    registry.pages[f"/v2/a/b/manifests/{entry['digest']}"] = Page(b"", status)
+
+    assert f": {status} " in refused(registry, tmp_path).problem
 
 
 def test_an_archive_s_entry_without_a_platform_is_the_one_of_its_config(tmp_path: Path) -> None:

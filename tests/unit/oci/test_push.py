@@ -246,7 +246,8 @@ def test_a_blob_that_is_refused_in_both_ways_is_told_with_both_reasons(
         (400, "NAME_INVALID: Invalid repository name", "choose another"),
         (405, "UNSUPPORTED: The operation is unsupported.", "for reading only"),
         (415, "", "an index of OCI"),
-        (429, "TOOMANYREQUESTS: slow down", "later"),
+        (401, "UNAUTHORIZED: insufficient_scope: authorization failed", "log in"),
+        (429, "TOOMANYREQUESTS: rate limit exceeded", "later"),
         (500, "UNKNOWN: oops", "later"),
     ],
 )

@@ -195,12 +195,13 @@ def test_an_image_of_another_platform_is_found(images: Images) -> None:
     assert findings and all(line.endswith("its index has no linux/arm64") for line in findings)
 
 
-def test_an_index_that_names_no_platforms_is_followed_by_its_configs(images: Images) -> None:
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_index_that_names_no_platforms_is_followed_by_its_configs(images: Images, order: int) -> None:
     def turn(root: Rootfs) -> None:
         for digest in root.registry.tags.values():
             index = json.loads(root.registry.blobs[digest.removeprefix("sha256:")])
-            index["manifests"] = [{key: one[key] for key in one if key != "platform"} for one in index["manifests"]]
-            root.registry.blobs[digest.removeprefix("sha256:")] = json.dumps(index).encode()
+            plain = [{key: one[key] for key in one if key != "platform"} for one in index["manifests"]]
+            root.registry.blobs[digest.removeprefix("sha256:")] = json.dumps({"manifests": plain[::order]}).encode()
 
     assert broken(images, SEALER, turn) == []
 
