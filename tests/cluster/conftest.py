@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,9 +16,11 @@ from tests.cluster.images import Choice, ClusterImage
 from tests.conftest import FAILED_ON_CI, ROOT, tool
 from tests.integration.real import real_upstream
 from tests.integration.real.project import RealProject
+from tests.integration.real.release import V1_20, Release
 
 PROGRAMS = ("systemd-nspawn", "mmdebstrap", "nsenter", "unshare", "ip", "bridge", "umoci", "openssl", "htpasswd", "go")
 Unpack = Callable[[Choice, str], ClusterImage]
+Projects = Callable[[Release], RealProject]
 
 
 @pytest.fixture(scope="session")
@@ -31,25 +35,27 @@ def machine() -> None:
 
 @pytest.fixture(scope="session")
 def tree(machine: None) -> Path:
-    return debian_tree(real_upstream.cache_directory())
+    return debian_tree(real_upstream.cache_directory(V1_20))
 
 
 @pytest.fixture(scope="session")
-def project(machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProject]:
-    with images.project(tmp_path_factory.mktemp("cluster") / "project") as made:
-        yield made
+def projects(machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Projects]:
+    """Make the project of a release, once, with its upstream served."""
+    with ExitStack() as stack:
+        root = tmp_path_factory.mktemp("cluster")
+        yield functools.cache(lambda release: stack.enter_context(images.project(root / str(release), release)))
     consumer.forget_templates()
 
 
 @pytest.fixture(scope="session")
-def unpack(project: RealProject, tmp_path_factory: pytest.TempPathFactory) -> Unpack:
+def unpack(projects: Projects, tmp_path_factory: pytest.TempPathFactory) -> Unpack:
     """Build the image of a choice and unpack it for an architecture, each once."""
     built: dict[Choice, Path] = {}
     unpacked: dict[tuple[Choice, str], ClusterImage] = {}
 
     def get(choice: Choice, arch: str) -> ClusterImage:
         if choice not in built:
-            built[choice] = images.build(project, choice)
+            built[choice] = images.build(projects(choice.release), choice)
         if (choice, arch) not in unpacked:
             work = tmp_path_factory.mktemp("image") / f"{choice}-{arch}"
             unpacked[choice, arch] = images.unpack(built[choice], choice, arch, work)

@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.conftest import run, tool
 from tests.integration.real import real_upstream
-from tests.integration.real.project import K8S, RealProject, real_project
+from tests.integration.real.project import RealProject, real_project
+from tests.integration.real.release import Release
 
 OVERLAY = Path(__file__).parent / "overlay"
 # nf_conntrack_max belongs to the machine's own network: kube-proxy in any other cannot set it.
@@ -26,20 +27,29 @@ conntrack:
   maxPerCore: 0
 """
 # Where the tests run nobody may lower it (CAP_SYS_RESOURCE), and a sandbox would not start.
-_CRI = '[plugins."io.containerd.grpc.v1.cri"]\n'
-_TEMPLATES = ("context/containerd/etc/dump-config.toml.j2", "context/sealos/containerd/etc/dump-config.toml.tmpl.j2")
+_RESTRICTED = "  restrict_oom_score_adj = true\n"
+_TABLES = (
+    ("context/containerd/etc/dump-config.toml.j2", '[plugins."io.containerd.grpc.v1.cri"]\n'),
+    ("context/containerd/etc/dump-config.toml.j2", '[plugins."io.containerd.cri.v1.runtime"]\n'),
+    ("context/sealos/containerd/etc/dump-config.toml.tmpl.j2", '[plugins."io.containerd.grpc.v1.cri"]\n'),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a cluster is made of and for."""
+    """What a cluster is made of and for; `newer` is the patch that a release is upgraded to."""
 
     flavor: str
     cri: str
-    k8s: str = K8S
+    release: Release
+    newer: bool = False
+
+    @property
+    def k8s(self) -> str:
+        return self.release.newer if self.newer else self.release.kubernetes
 
     def __str__(self) -> str:
-        return f"{self.flavor}-{self.cri}"
+        return f"{self.k8s}-{self.flavor}-{self.cri}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +73,20 @@ class ClusterImage:
 
 
 @contextmanager
-def project(root: Path) -> Iterator[RealProject]:
+def project(root: Path, release: Release) -> Iterator[RealProject]:
     """Yield a project with the tests' settings, and its upstream served."""
-    with real_upstream.serve(real_upstream.prepare(tell=print)) as upstream, real_project(root, upstream) as made:
-        (root / "context/kubeadm.yml").write_text(_KUBEADM)
-        for template in _TEMPLATES:
-            made.project.edit(template, _CRI, f"{_CRI}  restrict_oom_score_adj = true\n")
+    cache = real_upstream.prepare(release, tell=print)
+    with real_upstream.serve(cache) as upstream, real_project(root, upstream, release) as made:
+        mode = f"mode: {release.proxy_mode}\n" if release.proxy_mode else ""
+        (root / "context/kubeadm.yml").write_text(_KUBEADM + mode)
+        for template, table in _TABLES:
+            made.project.edit(template, table, table + _RESTRICTED)
         yield made
 
 
 def build(made: RealProject, choice: Choice) -> Path:
-    """Build the image for both platforms and return its layout."""
-    overlay = OVERLAY / str(choice)
+    """Build the image for all platforms and return its layout."""
+    overlay = OVERLAY / f"{choice.flavor}-{choice.cri}"
     words = (f"cri={choice.cri}", f"flavor={choice.flavor}", "cni=none")
     result = made.doit("build", *words, *([f"overlay={overlay}"] if overlay.exists() else []), k8s=choice.k8s)
     assert result.code == 0, result.text

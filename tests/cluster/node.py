@@ -99,7 +99,8 @@ def boot(sandbox: Sandbox, tree: Path, number: int) -> Iterator[Node]:
     sandbox.run(f"tar -C {HOME}/{name} -xf {tree}; echo {name} >{HOME}/{name}/etc/hostname")
     (sandbox.home / name / "usr/lib/modules").mkdir(exist_ok=True)  # a kernel of its own would bring it
     # Nobody answers names: that is known at once, where a server that does not answer costs seconds each time.
-    (sandbox.home / name / "etc/resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+    # The loopback would lead a CoreDNS on the node, which asks who is named here, to itself.
+    (sandbox.home / name / "etc/resolv.conf").write_text(f"nameserver {address}\noptions timeout:1 attempts:1\n")
     sandbox.run(_CONNECT.format(name=name))
     log = sandbox.home / f"{name}.log"
     place = f"--directory={HOME}/{name}"

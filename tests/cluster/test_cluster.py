@@ -1,4 +1,8 @@
-"""A cluster comes up from nothing but a built image, with no network, and goes again without a trace."""
+"""A cluster comes up from nothing but a built image, with no network, and goes again without a trace.
+
+Of v1.20.2 with docker and containerd, of v1.34.4 with containerd: docker needs cri-dockerd there, which is no Go module
+that can be had.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +12,23 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import images, proof, sealer, sealos
-from tests.cluster.conftest import Unpack
+from tests.cluster.conftest import Projects, Unpack
 from tests.cluster.images import Choice, ClusterImage
 from tests.cluster.node import Node, boot
 from tests.cluster.sandbox import open_sandbox
 from tests.cluster.transcript import Transcript
-from tests.integration.real.newer_patch import NEWER
-from tests.integration.real.project import RealProject
+from tests.integration.real.release import RELEASES, V1_20, V1_34, Release
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 # What a Debian that runs writes by itself.
 ALIVE = ("/var/log", "/var/lib/systemd", "/tmp", "/var/tmp", "/dev", "/proc", "/sys", "/run")
 
 
-CHOICES = [Choice("sealer", "containerd"), Choice("sealer", "docker"), Choice("sealos", "containerd")]
+CHOICES = [
+    *(Choice("sealer", cri, V1_20) for cri in ("containerd", "docker")),
+    Choice("sealos", "containerd", V1_20),
+    *(Choice(flavor, "containerd", V1_34) for flavor in ("sealer", "sealos")),
+]
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=str)
@@ -29,7 +36,7 @@ def test_a_cluster_comes_up_from_the_image_and_goes_again(
     choice: Choice, tree: Path, unpack: Unpack, transcripts: Path
 ) -> None:
     image = unpack(choice, "amd64")
-    tell = Transcript(transcripts / f"{choice}.txt", f"\nv1.20.2, flavor {choice.flavor}, {choice.cri}, one node")
+    tell = Transcript(transcripts / f"{choice}.txt", f"\n{choice.k8s}, flavor {choice.flavor}, {choice.cri}, one node")
     with ExitStack() as stack:
         sandbox = stack.enter_context(open_sandbox())
         with tell.step("a Debian 12 boots in a sandbox without a way out"):
@@ -49,9 +56,11 @@ def test_a_cluster_comes_up_from_the_image_and_goes_again(
         proof.nothing_escaped(node, tell)
 
 
-def test_a_worker_joins(tree: Path, unpack: Unpack, transcripts: Path) -> None:
-    image = unpack(CHOICES[0], "amd64")
-    tell = Transcript(transcripts / "worker.txt", "\nv1.20.2, flavor sealer, containerd, a master and a worker")
+@pytest.mark.parametrize("release", RELEASES, ids=str)
+def test_a_worker_joins(release: Release, tree: Path, unpack: Unpack, transcripts: Path) -> None:
+    image = unpack(Choice("sealer", "containerd", release), "amd64")
+    title = f"\n{release}, flavor sealer, containerd, a master and a worker"
+    tell = Transcript(transcripts / f"{release}-worker.txt", title)
     with ExitStack() as stack:
         sandbox = stack.enter_context(open_sandbox())
         with tell.step("two Debian 12 boot in a sandbox without a way out"):
@@ -75,12 +84,14 @@ def test_a_worker_joins(tree: Path, unpack: Unpack, transcripts: Path) -> None:
         proof.nothing_escaped(master, tell)
 
 
+@pytest.mark.parametrize("release", RELEASES, ids=str)
 def test_a_newer_patch_laid_over_changes_only_what_differs_and_the_node_keeps_running(
-    tree: Path, project: RealProject, unpack: Unpack, transcripts: Path
+    release: Release, tree: Path, projects: Projects, unpack: Unpack, transcripts: Path
 ) -> None:
-    old, new = unpack(CHOICES[0], "amd64"), unpack(Choice("sealer", "containerd", NEWER), "amd64")
-    tell = Transcript(transcripts / "upgrade.txt", f"\nv1.20.2 to {NEWER}, flavor sealer, containerd, one node")
-    changed = images.changed_paths(project, old.layout, new.layout, "amd64")
+    old, new = (unpack(Choice("sealer", "containerd", release, newer), "amd64") for newer in (False, True))
+    title = f"\n{release} to {release.newer}, flavor sealer, containerd, one node"
+    tell = Transcript(transcripts / f"{release}-upgrade.txt", title)
+    changed = images.changed_paths(projects(release), old.layout, new.layout, "amd64")
     with ExitStack() as stack:
         sandbox = stack.enter_context(open_sandbox())
         with tell.step("a Debian 12 boots in a sandbox without a way out"):
@@ -91,7 +102,7 @@ def test_a_newer_patch_laid_over_changes_only_what_differs_and_the_node_keeps_ru
         rootfs, running = node.root / sealer.ROOTFS.lstrip("/"), proof.containers(node)
         files = files_of(rootfs)
 
-        sealer.upgrade(node, new.root, changed, NEWER, tell)
+        sealer.upgrade(node, new.root, changed, release.newer, tell)
 
         touched = {path for path, state in files_of(rootfs).items() if files.get(path) != state}
         assert touched <= {*changed, "etc/kubeadm.yml"}  # filled in anew from its template
@@ -102,7 +113,7 @@ def test_a_newer_patch_laid_over_changes_only_what_differs_and_the_node_keeps_ru
             f"          {len(touched)} of {len(files)} files changed, {len(kept)} of {len(running)} containers ran on"
         )
         assert kept
-        proof.version_is(node, NEWER, tell)
+        proof.version_is(node, release.newer, tell)
         proof.control_plane_runs(node, 7, tell)
         proof.pod_succeeds(node, tell)
         proof.nothing_escaped(node, tell)
@@ -119,7 +130,7 @@ def look_where_images_came_from(node: Node, image: ClusterImage, tell: Transcrip
     log = node.run(sealos.REGISTRY_LOG if sealos_ else sealer.registry_log(cri))
     proof.images_came_from(image.root / "registry", log, proof.pods(node), tell)
     url = f"{image.env['registryDomain']}:{image.env['registryPort']}" if sealos_ else sealer.URL
-    proof.sandbox_image_came_from(url, "pause:3.2", node, log, cri, tell)
+    proof.sandbox_image_came_from(url, image.choice.release, node, log, cri, tell)
 
 
 def install(node: Node, image: ClusterImage, tell: Transcript) -> None:

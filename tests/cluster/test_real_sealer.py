@@ -14,6 +14,7 @@ from tests.cluster.node import Node, boot
 from tests.cluster.sandbox import open_sandbox
 from tests.cluster.test_cluster import ALIVE
 from tests.cluster.transcript import Transcript
+from tests.integration.real.release import V1_20
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(2400)]
 
@@ -23,13 +24,16 @@ def rest(node: Node) -> dict[str, str]:
     return {path: state for path, state in node.tree(ALIVE).items() if not path.startswith(real_sealer.OWN)}
 
 
-@pytest.mark.parametrize("cri", ["containerd", "docker"])
+CHOICES = [Choice("sealer", cri, V1_20) for cri in V1_20.cris]
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=str)
 def test_sealer_runs_an_image_joins_a_worker_and_deletes_both(
-    cri: str, tree: Path, unpack: Unpack, transcripts: Path
+    choice: Choice, tree: Path, unpack: Unpack, transcripts: Path
 ) -> None:
-    image = unpack(Choice("sealer", cri), "amd64")
-    title = f"\n{image.choice.k8s}, {cri}, the real sealer {real_sealer.version()}, a master and a worker"
-    tell = Transcript(transcripts / f"real-sealer-{cri}.txt", title)
+    image = unpack(choice, "amd64")
+    title = f"\n{choice.k8s}, {choice.cri}, the real sealer {real_sealer.version()}, a master and a worker"
+    tell = Transcript(transcripts / f"real-{choice}.txt", title)
     with ExitStack() as stack:
         sandbox = stack.enter_context(open_sandbox())
         with tell.step("two Debian 12 boot in a sandbox without a way out"):
@@ -45,7 +49,7 @@ def test_sealer_runs_an_image_joins_a_worker_and_deletes_both(
         proof.nodes_ready(master, 2, tell)
         proof.control_plane_runs(master, 8, tell)  # all but the load balancer of the worker, which wants ip_vs
         proof.pod_succeeds(master, tell, where=worker.name)
-        log = master.run(sealer.registry_log(cri))
+        log = master.run(sealer.registry_log(choice.cri))
         proof.images_came_from(image.root / "registry", log, proof.pods(master), tell)
 
         real_sealer.remove(master, worker, tell)

@@ -17,6 +17,7 @@ from tests.conftest import Project, run, tool
 from tests.integration.ports import free_port, wait_for
 from tests.integration.real import real_upstream
 from tests.integration.real.project import K8S, RealProject, real_project
+from tests.integration.real.release import V1_20
 from tests.integration.stock_registry import StockRegistry
 
 ARCHES = ["amd64", "arm64"]
@@ -126,7 +127,7 @@ def unpacked(built: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[t
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealProject]:
     for name in ("nginx", "htpasswd", "docker-registry", "skopeo", "rsync", "dpkg-source"):
         tool(name)
-    cache = real_upstream.prepare(tell=print)
+    cache = real_upstream.prepare(V1_20, tell=print)
     root = tmp_path_factory.mktemp("real") / "project"
     with real_upstream.serve(cache) as upstream, real_project(root, upstream) as project:
         result = project.doit("build", "cri=docker,containerd")

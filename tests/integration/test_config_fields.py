@@ -13,6 +13,7 @@ from clusterimage.catalog.kubeadm.fields import Trie
 from clusterimage.values.version import Version
 from tests.integration.real import go_flags, go_gates, go_types, real_upstream
 from tests.integration.real.project import K8S, RealProject
+from tests.integration.real.release import V1_20
 
 
 def paths(trie: Trie, prefix: str = "") -> set[str]:
@@ -64,7 +65,7 @@ def test_components_have_these_flags(program: str, minor: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("program", ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"])
 def test_no_flag_that_a_real_program_has_is_missing(real: RealProject, program: str) -> None:
-    path = real_upstream.cache_directory() / "kubernetes/amd64" / program
+    path = real_upstream.cache_directory(V1_20) / "kubernetes/amd64" / program
     said = subprocess.run([path, "--help"], capture_output=True, text=True, check=False)
     real_flags = set(re.findall(r"^ +(?:-\w, )?--([\w-]+)", said.stdout + said.stderr, re.M))
 

@@ -13,34 +13,29 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.integration.real.debian_packages import ARCHES, fetch_source, open_root, run, unpack
+from tests.integration.real.debian_packages import fetch_source, open_root, run, unpack
+from tests.integration.real.release import Release
 
-CONTAINERD = "1.6.20"
-RUNC = "1.1.5"
-DOCKER = "20.10.24"
-CNI_PLUGINS = "1.1.1"
 LIBSECCOMP = "2.5.4"
 GPERF = "3.1"
 
 _PACKAGES = {
     "busybox-static": "1.35.0",
     "conntrack": "1.4.7",
-    "containerd": CONTAINERD,
-    "containernetworking-plugins": CNI_PLUGINS,
     "docker-registry": "2.8.2",
-    "docker.io": DOCKER,
-    "etcd-server": "3.4.23",
     "iptables": "1.8.9",
     "libc6": "",
     "libmnl0": "",
     "libnftnl11": "",
     "libxtables12": "",
-    "runc": RUNC,
-    "tini": "",
 }
 _PROGRAMS = {
     "busybox": "bin/busybox",
     "conntrack": "usr/sbin/conntrack",
+    "registry": "usr/bin/docker-registry",
+}
+# And what a release that is built from modules has from there.
+_NO_MODULES = {
     "containerd": "usr/bin/containerd",
     "containerd-shim": "usr/bin/containerd-shim",
     "containerd-shim-runc-v1": "usr/bin/containerd-shim-runc-v1",
@@ -51,7 +46,6 @@ _PROGRAMS = {
     "docker-proxy": "usr/sbin/docker-proxy",
     "dockerd": "usr/sbin/dockerd",
     "etcd": "usr/bin/etcd",
-    "registry": "usr/bin/docker-registry",
     "runc": "usr/sbin/runc",
 }
 # The files of libc6 that a Go program linked with C needs: name in the package -> path at which a program finds it.
@@ -70,31 +64,48 @@ _IPTABLES = ("usr/sbin/xtables-nft-multi", "usr/lib/*/libmnl.so.0", "usr/lib/*/l
              "usr/lib/*/libxtables.so.12", "usr/lib/*/xtables/*.so")  # fmt: skip
 # These go into images beside nothing but libc, so they must need nothing else.
 _IN_IMAGES = ("busybox", "etcd", "registry")
+# libxt_statistic, by which kube-proxy chooses among endpoints, needs it. The older upstream lacks it: its bytes stay.
+_LIBM = "lib/*/libm.so.6"
 
 
-def collect_debian_parts(work: Path, out: Path) -> dict[str, str]:
+def collect_debian_parts(release: Release, work: Path, out: Path) -> dict[str, str]:
     """Copy programs, plugins, libraries and source archives out of Debian's packages; return the packages' versions."""
     root = open_root(work / "apt/bookworm", "bookworm")
+    packages = _PACKAGES if release.from_modules else _PACKAGES | _packages_besides(release)
+    programs = _PROGRAMS if release.from_modules else _PROGRAMS | _NO_MODULES
+    iptables = (*_IPTABLES, _LIBM) if release.from_modules else _IPTABLES
     versions: dict[str, str] = {}
-    for arch in ARCHES:
+    for arch in release.arches:
         tree = work / f"debian-{arch}"
-        unpacked = unpack(root, _PACKAGES, arch, tree)
+        unpacked = unpack(root, packages, arch, tree)
         versions |= {f"{name}:{arch}": version for name, version in unpacked.items()}
-        for name, path in _PROGRAMS.items():
+        for name, path in programs.items():
             _place(tree / path, out / arch / "bin" / name)
-        for plugin in sorted((tree / "usr/lib/cni").iterdir()):
+        for plugin in sorted((tree / "usr/lib/cni").glob("*")):
             _place(plugin, out / arch / "cni" / plugin.name)
         for path, place in LIBC[arch].items():
             _place(tree / path, out / arch / "libc" / place)
-        for path in sorted(path for pattern in _IPTABLES for path in tree.glob(pattern)):
-            _place(path, out / arch / "iptables" / path.relative_to(tree))
-        for name in _IN_IMAGES:
+        for file in sorted(file for pattern in iptables for file in tree.glob(pattern)):
+            _place(file, out / arch / "iptables" / file.relative_to(tree))
+        for name in programs.keys() & _IN_IMAGES:
             _require_only_libc(out / arch / "bin" / name)
         shutil.rmtree(tree)
     for name, upstream in (("libseccomp", LIBSECCOMP), ("gperf", GPERF)):
         versions[name] = fetch_source(root, name, upstream, work / "source")
         _place(work / f"source/{name}_{upstream}.orig.tar.gz", out / f"source/{name}-{upstream}.tar.gz")
     return versions
+
+
+def _packages_besides(release: Release) -> dict[str, str]:
+    """Return the packages of what is not built from modules."""
+    return {
+        "containerd": release.containerd,
+        "containernetworking-plugins": release.cni_plugins,
+        "docker.io": release.docker,
+        "etcd-server": "3.4.23",
+        "runc": release.runc,
+        "tini": "",
+    }
 
 
 def _place(source: Path, target: Path) -> None:

@@ -12,9 +12,9 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.integration.real.debian_packages import ARCHES, fetch_source, native_arch, open_root, run, unpack
+from tests.integration.real.debian_packages import fetch_source, native_arch, open_root, run, unpack
+from tests.integration.real.release import V1_20
 
-VERSION = "v1.20.2"
 SOURCE_VERSION = "1.20.5+really1.20.2"
 PROGRAMS = (
     "kubeadm",
@@ -28,7 +28,7 @@ PROGRAMS = (
 
 # What `kubeadm version` of the upstream release says, so that the build looks like it.
 _STAMP = {
-    "gitVersion": VERSION,
+    "gitVersion": V1_20.kubernetes,
     "gitMajor": "1",
     "gitMinor": "20",
     "gitTreeState": "clean",
@@ -75,7 +75,7 @@ def build_kubernetes(work: Path, out: Path) -> dict[str, str]:
     """
     environment = go_environment(work)
     source, version = _generated_source(work, environment)
-    for arch in ARCHES:
+    for arch in V1_20.arches:
         target = out / arch
         target.mkdir(parents=True)
         packages = [f"k8s.io/kubernetes/cmd/{program}" for program in PROGRAMS]

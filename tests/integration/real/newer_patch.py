@@ -7,21 +7,20 @@ What is built once takes minutes; the version is a string of the same length in 
 
 from pathlib import Path
 
-from tests.integration.real.debian_packages import ARCHES
-from tests.integration.real.kubernetes_build import PROGRAMS, VERSION
-
-NEWER = "v1.20.3"
+from tests.integration.real.kubernetes_build import PROGRAMS
+from tests.integration.real.release import Release
 
 
-def make_newer_patch(kubernetes: Path, out: Path) -> dict[str, str]:
+def make_newer_patch(release: Release, kubernetes: Path, out: Path) -> dict[str, str]:
     """Copy every program, its version replaced; raise RuntimeError where it is not found."""
-    for arch in ARCHES:
+    version, newer = release.kubernetes, release.newer
+    for arch in release.arches:
         (out / arch).mkdir(parents=True)
         for name in PROGRAMS:
             content = (kubernetes / arch / name).read_bytes()
-            if VERSION.encode() not in content:
-                raise RuntimeError(f"{name} does not hold its version {VERSION}")
+            if version.encode() not in content:
+                raise RuntimeError(f"{name} does not hold its version {version}")
             program = out / arch / name
-            program.write_bytes(content.replace(VERSION.encode(), NEWER.encode()))
+            program.write_bytes(content.replace(version.encode(), newer.encode()))
             program.chmod(0o755)
-    return {"newer": NEWER}
+    return {"newer": newer}

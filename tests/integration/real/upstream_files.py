@@ -2,9 +2,9 @@
 
 The tree that it writes is laid out as the URLs are, https://<host>/<path> at <out>/<host>/<path>:
 
-<out>/dl.k8s.io/release/v1.20.{2,3}/bin/linux/<arch>/kubeadm{,.sha256} ...
+<out>/dl.k8s.io/release/<version>/bin/linux/<arch>/kubeadm{,.sha256} ...
 <out>/github.com/<owner>/<project>/releases/download/<version>/<file>
-<out>/download.docker.com/linux/static/stable/{x86_64,aarch64}/docker-20.10.24.tgz
+<out>/download.docker.com/linux/static/stable/{x86_64,aarch64}/docker-<version>.tgz
 <out>/ftp.gnu.org/gnu/gperf/gperf-3.1.tar.gz
 <out>/raw.githubusercontent.com/sealerio/basefs/<commit>/context/tigera-operator.yaml
 """
@@ -17,25 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration.real import kubernetes_build
-from tests.integration.real.debian_packages import ARCHES
-from tests.integration.real.debian_parts import CNI_PLUGINS, CONTAINERD, DOCKER, GPERF, LIBSECCOMP, RUNC
+from tests.integration.real.debian_parts import GPERF, LIBSECCOMP
 from tests.integration.real.fixed_tar import Member, write_tar, write_tar_gz
-from tests.integration.real.newer_patch import NEWER
-from tests.integration.real.standin_programs import CRI_DOCKERD, CRICTL, NERDCTL, SEALOS, SEAUTIL
+from tests.integration.real.release import Release
+from tests.integration.real.standin_programs import SEAUTIL
 
 K3S_ROOT = "v0.14.1"
 REGISTRY = "2.8.3"
-CALICO = "v3.22.1"
 BASEFS = "ea0ee0ac5a602fe78129c35a71fa4408435aa97f"  # the commit that versions.toml names
-TIGERA_OPERATOR = "v1.25.3"
 
 _MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
 _GITHUB = "github.com/{}/releases/download"
 _ROOTLESS = b'#!/bin/sh\necho "$0: a stand-in made for tests"\n'
-_CONTAINERD = ("containerd", "containerd-shim", "containerd-shim-runc-v1", "containerd-shim-runc-v2", "ctr")
 _DOCKER = ("containerd", "containerd-shim-runc-v2", "ctr", "docker", "docker-init", "docker-proxy", "dockerd", "runc")
 
-_TIGERA_YAML = f"""\
+_TIGERA_YAML = """\
 # A stand-in made for tests: the names and the image of the real manifest, none of its custom resources.
 apiVersion: v1
 kind: Namespace
@@ -65,7 +61,7 @@ spec:
       hostNetwork: true
       containers:
         - name: tigera-operator
-          image: quay.io/tigera/operator:{TIGERA_OPERATOR}
+          image: quay.io/tigera/operator:{version}
           imagePullPolicy: IfNotPresent
 """
 
@@ -74,14 +70,15 @@ spec:
 class Programs:
     """Where the parts that were made before are: one directory each, architectures below."""
 
+    release: Release
     kubernetes: Path
     newer: Path
-    debian: Path
+    tools: Path
     standins: Path
 
     def releases(self) -> tuple[tuple[str, Path], ...]:
         """Return the versions of Kubernetes and where their programs are."""
-        return ((kubernetes_build.VERSION, self.kubernetes), (NEWER, self.newer))
+        return ((self.release.kubernetes, self.kubernetes), (self.release.newer, self.newer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,48 +91,67 @@ class Archive:
 
 def write_upstream_files(programs: Programs, out: Path) -> None:
     """Write the whole tree; programs that are published as they are become hard links."""
-    archives = [archive for arch in ARCHES for archive in _archives(programs, arch)]
+    release, arches = programs.release, programs.release.arches
+    archives = [archive for arch in arches for archive in (*_archives(programs, arch), *_docker(programs, arch))]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda archive: _write_archive(out, archive), archives))
-    for arch in ARCHES:
-        for version, release in programs.releases():
-            _publish_kubernetes(release / arch, out / f"dl.k8s.io/release/{version}/bin/linux/{arch}")
-        _link(programs.debian / arch / "bin/runc", out / _release("opencontainers/runc", f"v{RUNC}", f"runc.{arch}"))
+    for arch in arches:
+        for version, built in programs.releases():
+            _publish_kubernetes(built / arch, out / f"dl.k8s.io/release/{version}/bin/linux/{arch}")
+        runc = _release("opencontainers/runc", f"v{release.runc}", f"runc.{arch}")
+        _link(programs.tools / arch / "bin/runc", out / runc)
     seccomp = _release("seccomp/libseccomp", f"v{LIBSECCOMP}", f"libseccomp-{LIBSECCOMP}.tar.gz")
-    _link(programs.debian / f"source/libseccomp-{LIBSECCOMP}.tar.gz", out / seccomp)
-    _link(programs.debian / f"source/gperf-{GPERF}.tar.gz", out / f"ftp.gnu.org/gnu/gperf/gperf-{GPERF}.tar.gz")
-    _write_checksums(out)
+    _link(programs.tools / f"source/libseccomp-{LIBSECCOMP}.tar.gz", out / seccomp)
+    _link(programs.tools / f"source/gperf-{GPERF}.tar.gz", out / f"ftp.gnu.org/gnu/gperf/gperf-{GPERF}.tar.gz")
+    _write_checksums(release, out)
+    if release.calico:
+        _write_manifest(release, out)
+
+
+def _write_manifest(release: Release, out: Path) -> None:
+    """Write what Calico is installed with."""
     manifest = out / f"raw.githubusercontent.com/sealerio/basefs/{BASEFS}/context/tigera-operator.yaml"
     manifest.parent.mkdir(parents=True)
-    manifest.write_text(_TIGERA_YAML)
+    manifest.write_text(_TIGERA_YAML.format(version=release.tigera_operator))
 
 
 def _archives(programs: Programs, arch: str) -> tuple[Archive, ...]:
-    """Return the archives of one architecture."""
-    debian, standins = programs.debian / arch, programs.standins / arch
+    """Return the archives of one architecture that every release has."""
+    release, tools, standins = programs.release, programs.tools / arch, programs.standins / arch
     rootless = tuple(Member(name, _ROOTLESS) for name in ("containerd-rootless-setuptool.sh", "containerd-rootless.sh"))
-    plugins = tuple(Member(f"./{plugin.name}", plugin) for plugin in sorted((debian / "cni").iterdir()))
-    crictl = _release("kubernetes-sigs/cri-tools", CRICTL, f"crictl-{CRICTL}-linux-{arch}.tar.gz")
-    nerdctl = _release("containerd/nerdctl", f"v{NERDCTL}", f"nerdctl-{NERDCTL}-linux-{arch}.tar.gz")
+    plugins = tuple(Member(f"./{plugin.name}", plugin) for plugin in sorted((tools / "cni").iterdir()))
+    crictl = _release("kubernetes-sigs/cri-tools", release.crictl, f"crictl-{release.crictl}-linux-{arch}.tar.gz")
+    nerdctl = _release("containerd/nerdctl", f"v{release.nerdctl}", f"nerdctl-{release.nerdctl}-linux-{arch}.tar.gz")
     conntrack = _release("k3s-io/k3s-root", K3S_ROOT, f"k3s-root-{arch}.tar")
     seautil = _release("sealerio/sealer", SEAUTIL, f"seautil-{SEAUTIL}-linux-{arch}.tar.gz")
-    cri_dockerd = _release("Mirantis/cri-dockerd", f"v{CRI_DOCKERD}", f"cri-dockerd-{CRI_DOCKERD}.{arch}.tgz")
-    sealos = _release("labring/sealos", f"v{SEALOS}", f"sealos_{SEALOS}_linux_{arch}.tar.gz")
+    sealos = _release("labring/sealos", f"v{release.sealos}", f"sealos_{release.sealos}_linux_{arch}.tar.gz")
     registry = _release("distribution/distribution", f"v{REGISTRY}", f"registry_{REGISTRY}_linux_{arch}.tar.gz")
-    docker = f"download.docker.com/linux/static/stable/{_MACHINE[arch]}/docker-{DOCKER}.tgz"
-    containerd = _release("containerd/containerd", f"v{CONTAINERD}", f"containerd-{CONTAINERD}-linux-{arch}.tar.gz")
-    cni = _release("containernetworking/plugins", f"v{CNI_PLUGINS}", f"cni-plugins-linux-{arch}-v{CNI_PLUGINS}.tgz")
+    version = release.containerd
+    containerd = _release("containerd/containerd", f"v{version}", f"containerd-{version}-linux-{arch}.tar.gz")
+    version = release.cni_plugins
+    cni = _release("containernetworking/plugins", f"v{version}", f"cni-plugins-linux-{arch}-v{version}.tgz")
     return (
-        Archive(docker, _directory("docker", debian / "bin", _DOCKER)),
-        Archive(containerd, _directory("bin", debian / "bin", _CONTAINERD)),
+        Archive(containerd, _directory("bin", tools / "bin", release.containerd_programs)),
         Archive(cni, (Member("./"), *plugins)),
         Archive(crictl, (Member("crictl", standins / "crictl"),)),
         Archive(nerdctl, (Member("nerdctl", standins / "nerdctl"), *rootless)),
-        Archive(conntrack, (Member("./"), Member("./bin"), Member("./bin/conntrack", debian / "bin/conntrack"))),
+        Archive(conntrack, (Member("./"), Member("./bin"), Member("./bin/conntrack", tools / "bin/conntrack"))),
         Archive(seautil, (Member("seautil", standins / "seautil"),)),
-        Archive(cri_dockerd, _directory("cri-dockerd", standins, ("cri-dockerd",))),
         Archive(sealos, tuple(Member(name, standins / name) for name in ("image-cri-shim", "sealctl"))),
-        Archive(registry, (Member("registry", debian / "bin/registry"),)),
+        Archive(registry, (Member("registry", tools / "bin/registry"),)),
+    )
+
+
+def _docker(programs: Programs, arch: str) -> tuple[Archive, ...]:
+    """Return the archives of one architecture that only a release with docker has."""
+    version, shim = programs.release.docker, programs.release.cri_dockerd
+    if not version:
+        return ()
+    docker = f"download.docker.com/linux/static/stable/{_MACHINE[arch]}/docker-{version}.tgz"
+    cri_dockerd = _release("Mirantis/cri-dockerd", f"v{shim}", f"cri-dockerd-{shim}.{arch}.tgz")
+    return (
+        Archive(docker, _directory("docker", programs.tools / arch / "bin", _DOCKER)),
+        Archive(cri_dockerd, _directory("cri-dockerd", programs.standins / arch, ("cri-dockerd",))),
     )
 
 
@@ -167,7 +183,7 @@ def _publish_kubernetes(release: Path, directory: Path) -> None:
         (directory / f"{name}.sha256").write_text(_sha256(directory / name))
 
 
-def _write_checksums(out: Path) -> None:
+def _write_checksums(release: Release, out: Path) -> None:
     """Write the checksum files of the GitHub releases, each in the form and under the name that its project uses."""
     # crictl 1.20.0 has none: data/published-checksums.toml.
     suffixes = {
@@ -180,7 +196,7 @@ def _write_checksums(out: Path) -> None:
     for project, suffix in suffixes.items():
         for file in _released(out, project):
             file.with_name(file.name + suffix).write_text(_sums([file]))
-    for arch in ARCHES:
+    for arch in release.arches:
         file = out / _release("k3s-io/k3s-root", K3S_ROOT, f"k3s-root-{arch}.tar")
         file.with_name(f"sha256sum-{arch}.txt").write_text(_sums([file]))
     for project, name in (("containerd/nerdctl", "SHA256SUMS"), ("opencontainers/runc", "runc.sha256sum")):
