@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import images, proof, sealer, sealos
+from tests.cluster import images, names, proof, sealer, sealos
 from tests.cluster.conftest import Projects, Unpack
 from tests.cluster.images import Choice, ClusterImage
 from tests.cluster.node import Node, boot
@@ -48,6 +48,8 @@ def test_a_cluster_comes_up_from_the_image_and_goes_again(
         proof.nodes_ready(node, 1, tell)
         proof.control_plane_runs(node, 7, tell)
         proof.pod_succeeds(node, tell)
+        if choice.release.answers_names:
+            names.are_answered(node, tell)
         look_where_images_came_from(node, image, tell)
 
         node.run(f"rm {proof.CONF}")
