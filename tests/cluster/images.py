@@ -85,11 +85,15 @@ def project(root: Path, release: Release) -> Iterator[RealProject]:
 
 
 def build(made: RealProject, choice: Choice) -> Path:
-    """Build the image for all platforms and return its layout."""
+    """Build the image for all platforms, let `doit verify` judge it, its own kubeadm too, and return its layout."""
     overlay = OVERLAY / f"{choice.flavor}-{choice.cri}"
-    words = (f"cri={choice.cri}", f"flavor={choice.flavor}", "cni=none")
-    result = made.doit("build", *words, *([f"overlay={overlay}"] if overlay.exists() else []), k8s=choice.k8s)
-    assert result.code == 0, result.text
+    words = [f"cri={choice.cri}", f"flavor={choice.flavor}", "cni=none"]
+    words += [f"overlay={overlay}"] if overlay.exists() else []
+    for step in ("build", "verify"):
+        result = made.doit(step, *words, k8s=choice.k8s)
+        assert result.code == 0, result.text
+    logs = made.project.root / "_build/real/log/verify"
+    assert f"kubeadm {choice.k8s} lists the same" in "".join(log.read_text() for log in logs.iterdir())
     return made.dist / f"{choice.k8s}-{choice.cri}{'-sealos' if choice.flavor == 'sealos' else ''}"
 
 
