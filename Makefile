@@ -14,7 +14,7 @@ INSTALL_PROJECT = $(PIP_INSTALL) --no-deps --no-build-isolation --editable .
 COMPILE = .venv/bin/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
 	--upgrade --quiet --custom-compile-command 'make requirements'
 
-.PHONY: help demo build test test-slow cluster bench requirements clean
+.PHONY: help demo build test test-slow cluster cluster-all bench requirements clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -31,7 +31,10 @@ test: .venv/tests ## run the tests, the linters among them
 test-slow: .venv/tests ## run the tests on real binaries, built once from Debian's sources
 	.venv/bin/python -m pytest -m slow
 
-cluster: .venv/tests ## boot nodes from real images, as sealer and sealos do: root, systemd-nspawn, no network
+cluster: .venv/tests ## boot nodes from real images, as sealer and sealos do: root, no network; the commit's sample
+	CLUSTERIMAGE_SAMPLE=1 .venv/bin/python -m pytest -m cluster -q --capture=no --tb=line
+
+cluster-all: .venv/tests ## the same with every case: both releases, flavors and runtimes
 	.venv/bin/python -m pytest -m cluster -q --capture=no --tb=line
 
 bench: .venv/ready ## measure against peers and write benchmarks/RESULTS.md: about 20 minutes, 14 GB [ONLY=saving|packing|building RUNS=3]

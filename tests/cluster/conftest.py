@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import consumer, images
+from tests.cluster import consumer, images, sample
 from tests.cluster.debian_tree import debian_tree
 from tests.cluster.images import Choice, ClusterImage
 from tests.conftest import FAILED_ON_CI, ROOT, tool
@@ -21,6 +21,25 @@ from tests.integration.real.release import V1_20, Release
 PROGRAMS = ("systemd-nspawn", "mmdebstrap", "nsenter", "unshare", "ip", "bridge", "umoci", "openssl", "htpasswd", "go")
 Unpack = Callable[[Choice, str], ClusterImage]
 Projects = Callable[[Release], RealProject]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With CLUSTERIMAGE_SAMPLE=1 leave only the cases of this commit, and say which they are."""
+    if os.environ.get("CLUSTERIMAGE_SAMPLE") != "1":
+        return
+    cases = [item for item in items if item.get_closest_marker("cluster")]
+    kinds = {case.nodeid: sample.kind(case.path.name, _parameters(case)) for case in cases}
+    commit = sample.head(ROOT)
+    chosen = sample.chosen(kinds.items(), commit)
+    left_out = [case for case in cases if case.nodeid not in chosen]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+    print(f"the sample of commit {commit[:12]}, make cluster-all runs all:")
+    print("".join(f"    {name}\n" for name in sorted(chosen) if kinds[name]))
+
+
+def _parameters(case: pytest.Item) -> dict[str, object]:
+    return case.callspec.params if isinstance(case, pytest.Function) and hasattr(case, "callspec") else {}
 
 
 @pytest.fixture(scope="session")

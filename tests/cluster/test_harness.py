@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import listener, proof
+from tests.cluster import listener, proof, sample, test_cluster
 from tests.cluster.consumer import merged
 from tests.cluster.node import StepFailed
 from tests.cluster.transcript import Transcript
@@ -100,3 +100,16 @@ def test_a_packet_is_told_by_its_ends_its_protocol_and_its_port() -> None:
     packet = bytes([0x45, 0]) + bytes(7) + bytes([6]) + bytes(2) + ends + struct.pack(">HH", 40000, 443)
 
     assert listener.described(packet) == "10.199.7.2 -> 192.0.2.1 tcp 443"
+
+
+def test_a_sample_has_one_case_of_each_kind_and_some_commits_together_have_all() -> None:
+    kinds = {str(choice): sample.kind("test_cluster.py", {"choice": choice}) for choice in test_cluster.CHOICES}
+    cases = [*kinds.items(), ("killed", sample.kind("test_killed.py", {"whole_group": True}))]
+
+    samples = [sample.chosen(cases, f"{commit:040x}") for commit in range(6)]
+
+    for chosen in samples:
+        assert "killed" in chosen
+        assert {kinds[name] for name in chosen - {"killed"}} == set(kinds.values())
+        assert len(chosen) == 1 + len(set(kinds.values()))
+    assert set.union(*samples) == {name for name, _ in cases}
