@@ -17,6 +17,7 @@ from tests.conftest import FAILED_ON_CI, ROOT, tool
 from tests.integration.real import real_upstream
 from tests.integration.real.project import RealProject
 from tests.integration.real.release import V1_20, Release
+from tests.integration.real.sample import commit as commit_here
 
 PROGRAMS = ("systemd-nspawn", "mmdebstrap", "nsenter", "unshare", "ip", "bridge", "umoci", "openssl", "htpasswd", "go")
 Unpack = Callable[[Choice, str], ClusterImage]
@@ -29,7 +30,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     cases = [item for item in items if item.get_closest_marker("cluster")]
     kinds = {case.nodeid: sample.kind(case.path.name, _parameters(case)) for case in cases}
-    commit = sample.head(ROOT)
+    commit = commit_here()
     chosen = sample.chosen(kinds.items(), commit)
     left_out = [case for case in cases if case.nodeid not in chosen]
     items[:] = [item for item in items if item not in left_out]

@@ -6,16 +6,10 @@ Cases of one module and one release are of a kind: one of them is run. What belo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from tests.cluster.images import Choice
-from tests.conftest import run
+from tests.integration.real import sample
 from tests.integration.real.release import Release
-
-
-def head(root: Path) -> str:
-    """Return the commit that is checked out."""
-    return run("git", "rev-parse", "HEAD", cwd=root).strip()
 
 
 def kind(module: str, parameters: Mapping[str, object]) -> tuple[str, str] | None:
@@ -37,4 +31,4 @@ def chosen(cases: Iterable[tuple[str, tuple[str, str] | None]], commit: str) -> 
             always.add(name)
         else:
             kinds.setdefault(of, []).append(name)
-    return always | {names[int(commit, 16) % len(names)] for names in kinds.values()}
+    return always.union(*(sample.chosen(names, 1, commit) for names in kinds.values()))

@@ -106,7 +106,7 @@ def test_a_sample_has_one_case_of_each_kind_and_some_commits_together_have_all()
     kinds = {str(choice): sample.kind("test_cluster.py", {"choice": choice}) for choice in test_cluster.CHOICES}
     cases = [*kinds.items(), ("killed", sample.kind("test_killed.py", {"whole_group": True}))]
 
-    samples = [sample.chosen(cases, f"{commit:040x}") for commit in range(6)]
+    samples = [sample.chosen(cases, f"{commit:040x}") for commit in range(40)]
 
     for chosen in samples:
         assert "killed" in chosen
