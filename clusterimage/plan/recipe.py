@@ -94,6 +94,9 @@ class Recipe:
         if own.with_name(f"{own.name}{SUFFIX}").exists():
             problem = f"{own}{SUFFIX}: kubeadm's configuration is no template"
             raise ConfigError(problem, hint="call it kubeadm.yml: it is merged; networks are settings of versions.toml")
+        if own.is_symlink() and not own.exists():
+            problem = f"{own}: is a link to {own.readlink()}, where no file is"
+            raise ConfigError(problem, hint="put a file there, or remove the link")
         tables = (self.spec.config_fields, self.spec.feature_gates, self.spec.component_flags)
         facts = tuple(self.layout.root / table for table in tables) if all(tables) else ()
         texts = (("imageList", listing), ("rootfs/imageList", listing))
@@ -108,11 +111,9 @@ class Recipe:
         return Render(one.id, rendering, self.layout.tree("rendered", one.id))
 
     def _shipped(self, one: Combination) -> tuple[Path, ...]:
-        """Return the JSON, TOML and YAML of the user's that is shipped as it is."""
-        owns = [placed.own for placed in self._context(one) if not placed.is_template]
-        owns += own_tree.walk(self.selection.overlay) if self.selection.overlay else ()
-        plain = (own for own in owns if not (own.link or own.is_directory))
-        return tuple(own.path for own in plain if own.path.suffix.lower() in CHECKED)
+        """Return the JSON, TOML and YAML of context/ that is shipped as it is."""
+        owns = (placed.own for placed in self._context(one) if not (placed.is_template or placed.own.link))
+        return tuple(own.path for own in owns if own.path.suffix.lower() in CHECKED)
 
     def _variables(self, one: Combination) -> Variables:
         defaults = self.spec.defaults

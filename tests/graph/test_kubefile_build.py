@@ -54,7 +54,7 @@ def test_every_directory_of_the_guide_takes_what_the_guide_puts_there(user: Proj
         "registry_config.yaml": "version: 0.1\n",
         "nginx/Chart.yaml": "name: nginx\nappVersion: 1.21.0\n",
         "nginx/values.yaml": "image: {repository: bitnami/nginx, tag: ''}\n",
-        "nginx/templates/d.yaml": "image: {{ .Values.image.repository }}\ntag: {{ .Chart.AppVersion }}\n",
+        "nginx/templates/d.yaml": "image: {{ .Values.image.repository }}:{{ .Chart.AppVersion }}\n",
     }
     result = good(package(user, kubefile, **files))
 
