@@ -158,3 +158,20 @@ def test_a_registry_with_tokens_is_asked_for_pull_and_push(shared: Project, tmp_
     assert mounted.code == 0 and "blobs 0 uploaded" in mounted.out, mounted.text
     assert "repository:team/kubernetes:pull,push" in tokens.scopes
     assert wrong.code != 0 and "401" in wrong.out and "wrong-one" not in wrong.text
+
+
+def test_an_identity_token_is_spent_for_tokens_and_written_nowhere(shared: Project, tmp_path: Path) -> None:
+    tokens = TokenServer(tmp_path, USER, SECRET)
+    with tokens, StockRegistry(tmp_path / "registry", extra=tokens.configuration) as registry:
+        name, plain = f"name={registry.address}/team/identity", f"plain_http={registry.address}"
+        entry = {"auth": "MDAwMDo=", "identitytoken": tokens.identity}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {f"https://{registry.address}/v2/": entry}}))
+
+        pushed = shared.doit("push", *ONE, name, plain, "debug=yes", DOCKER_CONFIG=str(tmp_path))
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.address: {"identitytoken": "spent-one"}}}))
+        refused = shared.doit("push", *ONE, name, plain, DOCKER_CONFIG=str(tmp_path))
+
+    assert pushed.code == 0 and "repository:team/identity:pull,push" in tokens.scopes, pushed.text
+    assert tokens.identity not in pushed.text and not files_with(tokens.identity, shared.root)
+    assert refused.code != 0 and "does not take that identity token" in refused.out
+    assert "spent-one" not in refused.text and "Traceback" not in refused.text

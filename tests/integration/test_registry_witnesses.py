@@ -24,6 +24,7 @@ from tests.integration.loopback import LoopbackServer
 from tests.integration.real import go_programs
 from tests.integration.real.server_credentials import write_htpasswd
 from tests.integration.stock_registry import StockRegistry
+from tests.integration.token_server import TokenServer
 
 pytestmark = pytest.mark.slow
 USER, SECRET = "builder", "s3cret-of-the-witnesses"
@@ -96,6 +97,15 @@ def witnesses(address: str, config: Path) -> dict[str, bool]:
     }
 
 
+def fill(registry: StockRegistry) -> None:
+    """Put the image into a registry, by skopeo and with the password."""
+    command = [tool("skopeo"), "--override-os", "linux", "--override-arch", "amd64", "copy", "--quiet"]
+    command += ["--src-tls-verify=false", "--dest-tls-verify=false", "--dest-creds", f"{USER}:{SECRET}"]
+    with Keeper(()) as keeper:
+        places = (f"docker://{one}/{NAME}" for one in (keeper.address, registry.address))
+        subprocess.run([*command, *places], check=True)
+
+
 @pytest.fixture(scope="module")
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a stock registry with a password, and the image in it."""
@@ -103,12 +113,8 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     tool("htpasswd")
     write_htpasswd(work / "htpasswd", USER, SECRET)
     auth = f"auth: {{htpasswd: {{realm: tests, path: {work}/htpasswd}}}}\n"
-    with Keeper(()) as keeper, StockRegistry(work / "registry", extra=auth) as registry:
-        command = [tool("skopeo"), "--override-os", "linux", "--override-arch", "amd64", "copy", "--quiet"]
-        command += ["--src-tls-verify=false", "--dest-tls-verify=false", "--dest-creds", f"{USER}:{SECRET}"]
-        subprocess.run(
-            [*command, f"docker://{keeper.address}/{NAME}", f"docker://{registry.address}/{NAME}"], check=True
-        )
+    with StockRegistry(work / "registry", extra=auth) as registry:
+        fill(registry)
         yield registry.address
 
 
@@ -159,6 +165,19 @@ def test_an_anonymous_token_is_got_where_a_witness_gets_it(tmp_path: Path, chall
         assert ours(keeper.address, tmp_path / "config.json", tmp_path / "store")
 
     assert any(found.values()), found
+
+
+@pytest.mark.parametrize("spent", [False, True])
+def test_an_identity_token_opens_what_it_opens_for_skopeo(tmp_path: Path, spent: bool) -> None:
+    """crane 0.22 asks no token server on loopback, unless it is the registry itself."""
+    tokens = TokenServer(tmp_path, USER, SECRET)
+    with tokens, StockRegistry(tmp_path / "registry", extra=tokens.configuration) as registry:
+        fill(registry)
+        entry = {"auth": "MDAwMDo=", "identitytoken": "spent" if spent else tokens.identity}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.address: entry}}))
+        found = witnesses(registry.address, tmp_path / "config.json")
+
+        assert ours(registry.address, tmp_path / "config.json", tmp_path / "store") is found["skopeo"] is not spent
 
 
 def test_an_index_that_names_no_platform_is_taken_by_both_witnesses(tmp_path: Path) -> None:
