@@ -164,15 +164,21 @@ def _outdated(said: str) -> str:
     return told + "".join(f"require {name} {version}\n" for name, version in _NEWER.items()) if count else said
 
 
+def _without_samples(said: str) -> str:
+    """Return a go.mod without Kubernetes' samples: no program has a part of them, and not every version is served."""
+    told, count = re.subn(r"^\s*k8s\.io/sample-\S+ .*\n", "", said, flags=re.M)
+    return f"{told}exclude k8s.io/sample-apiserver v0.0.0\n" if count else said
+
+
 def _main_module(source: Source, theirs: Path, work: Path) -> None:
     # Staging modules lie in the repository of Kubernetes; published they have a version of their own.
     said = re.sub(
         r"(\S+) => \./staging/src/\S+", rf"\1 => \1 {staging(source.version)}", (theirs / "go.mod").read_text()
     )
-    said = _outdated(said)
+    said = _without_samples(_outdated(said))
     # So do the sister modules of others, and those that are forbidden: what is required says which.
     said = re.sub(r"^(replace )?\s*\S+ => \.\.?/\S+$", "", said, flags=re.M)
-    blocks = re.findall(r"^(?:require|replace|godebug) (?:\(.*?^\)|[^(\n]+)$", said, re.M | re.S)
+    blocks = re.findall(r"^(?:require|replace|exclude|godebug) (?:\(.*?^\)|[^(\n]+)$", said, re.M | re.S)
     lines = ["module judge", _go_line(theirs), f"require {source.module} {source.version}", *blocks]
     (work / "go.mod").write_text("\n".join(lines) + "\n")
     shutil.copyfile(theirs / "go.sum", work / "go.sum")
